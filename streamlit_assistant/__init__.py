@@ -1,0 +1,3 @@
+"""A private assistant site with its own Assistants API."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,6 @@
+"""The API: endpoints that translate between HTTP and the store, the executor, the providers."""
+
+from streamlit_assistant.api.app import create_api
+from streamlit_assistant.api.auth import KeyRing, hash_key
+
+__all__ = ["KeyRing", "create_api", "hash_key"]

@@ -1,0 +1,86 @@
+"""The assistants' endpoints."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from streamlit_assistant import responses
+from streamlit_assistant.api.conversion import to_json, to_tool_resources, to_tools
+from streamlit_assistant.api.gate import owner
+from streamlit_assistant.api.query import page_query, path_id
+from streamlit_assistant.api.requests import CreateAssistant, ModifyAssistant, read_body
+from streamlit_assistant.records import JSON, Assistant, Clock, new_id
+from streamlit_assistant.store import Store
+
+
+class AssistantEndpoints:
+    """Create, list, retrieve, modify, delete."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes under `/v1`."""
+        one = "/assistants/{assistant_id}"
+        return [
+            Route("/assistants", self.list, methods=["GET"]),
+            Route("/assistants", self.create, methods=["POST"]),
+            Route(one, self.retrieve, methods=["GET"]),
+            Route(one, self.modify, methods=["POST"]),
+            Route(one, self.delete, methods=["DELETE"]),
+        ]
+
+    async def list(self, request: Request) -> JSONResponse:
+        """`GET /assistants`"""
+        page = await self._store.assistants.page(owner(request), page_query(request))
+        return JSONResponse(responses.page(page, responses.assistant))
+
+    async def create(self, request: Request) -> JSONResponse:
+        """`POST /assistants`"""
+        body = await read_body(request, CreateAssistant)
+        assistant = Assistant(
+            id=new_id("asst"),
+            owner=owner(request),
+            created_at=int(self._clock()),
+            **{"model": body.model, **_columns(body)},
+        )
+        await self._store.assistants.add(assistant)
+        return JSONResponse(responses.assistant(assistant))
+
+    async def retrieve(self, request: Request) -> JSONResponse:
+        """`GET /assistants/{assistant_id}`"""
+        assistant_id = path_id(request, "assistant_id")
+        found = await self._store.assistants.get(owner(request), assistant_id)
+        return JSONResponse(responses.assistant(found))
+
+    async def modify(self, request: Request) -> JSONResponse:
+        """`POST /assistants/{assistant_id}`: only the fields that were sent change."""
+        assistant_id = path_id(request, "assistant_id")
+        body = await read_body(request, ModifyAssistant)
+        sent = body.model_fields_set - ({"model"} if body.model is None else set())
+        changes = {name: value for name, value in _columns(body).items() if name in sent}
+        changed = await self._store.assistants.modify(owner(request), assistant_id, changes)
+        return JSONResponse(responses.assistant(changed))
+
+    async def delete(self, request: Request) -> JSONResponse:
+        """`DELETE /assistants/{assistant_id}`"""
+        assistant_id = path_id(request, "assistant_id")
+        await self._store.assistants.delete(owner(request), assistant_id)
+        return JSONResponse(responses.deleted(assistant_id, "assistant"))
+
+
+def _columns(body: CreateAssistant | ModifyAssistant) -> JSON:
+    return {
+        "model": body.model,
+        "name": body.name,
+        "description": body.description,
+        "instructions": body.instructions,
+        "tools": to_tools(body.tools),
+        "tool_resources": to_tool_resources(body.tool_resources),
+        "metadata": body.metadata or {},
+        "temperature": body.temperature,
+        "top_p": body.top_p,
+        "response_format": to_json(body.response_format) or "auto",
+        "reasoning_effort": body.reasoning_effort,
+    }

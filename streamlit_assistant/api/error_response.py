@@ -1,0 +1,44 @@
+"""Errors as answers: one handler renders OpenAI's envelope for whatever was raised."""
+
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from streamlit_assistant import responses
+from streamlit_assistant.errors import (
+    AssistantError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    ServerFault,
+)
+
+logger = logging.getLogger(__name__)
+
+
+async def render_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer with the error envelope."""
+    known = _known(request, error)
+    body = responses.error(known.message, known.type, known.param, known.code)
+    headers = {"WWW-Authenticate": "Bearer"} if known.status == 401 else None
+    return JSONResponse(body, known.status, headers)
+
+
+def _known(request: Request, error: Exception) -> AssistantError:
+    if isinstance(error, AssistantError):
+        return error
+    if isinstance(error, HTTPException):
+        return _routing_error(request, error)
+    logger.error("request failed", exc_info=error, extra={"path": request.url.path})
+    return ServerFault("The server had an error while processing your request. Its log says what.")
+
+
+def _routing_error(request: Request, error: HTTPException) -> AssistantError:
+    url = f"{request.method} {request.url.path}"
+    if error.status_code == 404:
+        return NotFound(f"Invalid URL ({url})")
+    if error.status_code == 405:
+        return MethodNotAllowed(f"Invalid method for URL ({url})", code="method_not_supported")
+    return InvalidRequest(str(error.detail))

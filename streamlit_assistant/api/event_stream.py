@@ -1,0 +1,86 @@
+"""Server-sent events: the only place that writes frames.
+
+Every frame carries the event's sequence number as its `id`, so that a follower which lost the
+connection can go on from there. A comment line is sent while nothing happens: proxies keep the
+connection, and a client that reads comments has a sign of life. The official client skips both.
+"""
+
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from streamlit_assistant import responses
+from streamlit_assistant.errors import InvalidRequest
+from streamlit_assistant.records import Run, RunEvent
+from streamlit_assistant.runs.events import ends_stream
+
+logger = logging.getLogger(__name__)
+
+Follow = Callable[[Run, int, float], AsyncIterator[Sequence[RunEvent]]]
+
+DONE = b"event: done\ndata: [DONE]\n\n"
+HEARTBEAT = b": waiting\n\n"
+HEARTBEAT_HEADER = "x-heartbeat-seconds"
+DEFAULT_HEARTBEAT_SECONDS = 10.0
+SHORTEST_HEARTBEAT_SECONDS = 0.1
+LONGEST_HEARTBEAT_SECONDS = 60.0
+
+HEADERS = {
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",  # nginx would otherwise deliver the text in lumps
+}
+
+
+def stream_events(request: Request, follow: Follow, run: Run, after: int = 0) -> StreamingResponse:
+    """Answer with a run's events behind a number, until it pauses or ends."""
+    frames = _frames(follow(run, after, _heartbeat_seconds(request)))
+    return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
+
+
+async def _frames(batches: AsyncIterator[Sequence[RunEvent]]) -> AsyncGenerator[bytes, None]:
+    last: RunEvent | None = None
+    try:
+        async for batch in batches:
+            if not batch:
+                yield HEARTBEAT
+                continue
+            last = batch[-1]
+            yield b"".join(_frame(event) for event in batch)
+    except SQLAlchemyError:
+        logger.exception("event stream broke")
+        yield _error_frame("The server could not read the events of this run. Its log says why.")
+        return
+    # Without it the client knows that the stream broke, and asks again.
+    if last is not None and ends_stream(last):
+        yield DONE
+
+
+def _frame(event: RunEvent) -> bytes:
+    return f"id: {event.seq}\nevent: {event.name}\ndata: {event.data}\n\n".encode()
+
+
+def _error_frame(message: str) -> bytes:
+    # Nested, not flat: only so does the official client raise.
+    body = responses.error(message, "server_error", None, None)
+    return f"event: error\ndata: {json.dumps(body)}\n\n".encode()
+
+
+def _heartbeat_seconds(request: Request) -> float:
+    given = request.headers.get(HEARTBEAT_HEADER)
+    if given is None:
+        return DEFAULT_HEARTBEAT_SECONDS
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    if not SHORTEST_HEARTBEAT_SECONDS <= seconds <= LONGEST_HEARTBEAT_SECONDS:
+        raise InvalidRequest(
+            f"Invalid header '{HEARTBEAT_HEADER}': expected a number of seconds from "
+            f"{SHORTEST_HEARTBEAT_SECONDS} to {LONGEST_HEARTBEAT_SECONDS:.0f}, "
+            f"but got '{given[:40]}' instead."
+        )
+    return seconds

@@ -1,0 +1,60 @@
+"""The messages' endpoints."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from streamlit_assistant import responses
+from streamlit_assistant.api.conversion import to_message
+from streamlit_assistant.api.gate import owner
+from streamlit_assistant.api.query import check_id, page_query, path_id
+from streamlit_assistant.api.requests import CreateMessage, read_body
+from streamlit_assistant.records import Clock
+from streamlit_assistant.store import Store
+
+COUNT_HEADER = "x-message-count"  # our extension: how long the thread is, without paging through it
+
+
+class MessageEndpoints:
+    """Create, list, retrieve."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes under `/v1`."""
+        many = "/threads/{thread_id}/messages"
+        return [
+            Route(many, self.list, methods=["GET"]),
+            Route(many, self.create, methods=["POST"]),
+            Route(f"{many}/{{message_id}}", self.retrieve, methods=["GET"]),
+        ]
+
+    async def list(self, request: Request) -> JSONResponse:
+        """`GET /threads/{thread_id}/messages`"""
+        thread = await self._store.threads.get(owner(request), path_id(request, "thread_id"))
+        run_id = request.query_params.get("run_id")
+        if run_id is not None:
+            check_id("run_id", run_id)
+        query = page_query(request, "run_id")
+        page = await self._store.messages.page(thread.id, query, run_id)
+        headers = {COUNT_HEADER: str(thread.message_count)}
+        return JSONResponse(responses.page(page, responses.message), headers=headers)
+
+    async def create(self, request: Request) -> JSONResponse:
+        """`POST /threads/{thread_id}/messages`"""
+        thread_id = path_id(request, "thread_id")
+        body = await read_body(request, CreateMessage)
+        thread = await self._store.threads.get(owner(request), thread_id)
+        message = to_message(body, thread.id, int(self._clock()))
+        await self._store.messages.add(message)
+        return JSONResponse(responses.message(message))
+
+    async def retrieve(self, request: Request) -> JSONResponse:
+        """`GET /threads/{thread_id}/messages/{message_id}`"""
+        thread_id = path_id(request, "thread_id")
+        message_id = path_id(request, "message_id")
+        thread = await self._store.threads.get(owner(request), thread_id)
+        message = await self._store.messages.get(thread.id, message_id)
+        return JSONResponse(responses.message(message))

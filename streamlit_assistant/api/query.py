@@ -1,0 +1,98 @@
+"""Query strings and path ids."""
+
+from starlette.requests import Request
+
+from streamlit_assistant.api.validation import invalid
+from streamlit_assistant.errors import InvalidRequest
+from streamlit_assistant.records import PageQuery
+
+MOST_ITEMS = 100
+# The only thing that may be asked to be included in run steps; results come with file search.
+INCLUDABLE = "step_details.tool_calls[*].file_search.results[*].content"
+
+_PREFIXES = {
+    "assistant_id": "asst",
+    "thread_id": "thread",
+    "message_id": "msg",
+    "run_id": "run",
+    "step_id": "step",
+}
+
+
+def path_id(request: Request, name: str) -> str:
+    """Return an id from the path; refuse one that cannot be of its kind."""
+    return check_id(name, str(request.path_params[name]))
+
+
+def check_id(name: str, value: str) -> str:
+    """Return the id if it begins as its kind does."""
+    prefix = _PREFIXES[name]
+    if not value.startswith(f"{prefix}_"):
+        raise InvalidRequest(
+            f"Invalid '{name}': '{value[:100]}'. Expected an ID that begins with '{prefix}'.",
+            param=name,
+            code="invalid_value",
+        )
+    return value
+
+
+def page_query(request: Request, *also: str) -> PageQuery:
+    """Return `limit`, `order`, `after` and `before`; refuse parameters nobody knows."""
+    known = {"limit", "order", "after", "before", *also}
+    for name in request.query_params:
+        if name not in known:
+            raise InvalidRequest(
+                f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"
+            )
+    return PageQuery(
+        limit=_limit(request.query_params.get("limit", "20")),
+        order=_order(request.query_params.get("order", "desc")),
+        after=request.query_params.get("after"),
+        before=request.query_params.get("before"),
+    )
+
+
+def check_include(request: Request) -> None:
+    """Refuse an `include[]` that is not the one there is."""
+    given = [*request.query_params.getlist("include[]"), *request.query_params.getlist("include")]
+    for value in given:
+        if value != INCLUDABLE:
+            raise InvalidRequest(
+                f"Invalid value: '{value[:100]}'. Supported values are: '{INCLUDABLE}'.",
+                param="include",
+                code="invalid_value",
+            )
+
+
+def _limit(given: str) -> int:
+    if not given.lstrip("-").isascii() or not given.lstrip("-").isdigit():
+        raise InvalidRequest(
+            "Invalid type for 'limit': expected an integer, but got a string instead.",
+            param="limit",
+            code="invalid_type",
+        )
+    limit = int(given[:12])
+    if limit > MOST_ITEMS:
+        raise invalid(
+            "limit",
+            f"integer above maximum value. Expected a value <= {MOST_ITEMS}, "
+            f"but got {limit} instead.",
+            "integer_above_max_value",
+        )
+    if limit < 1:
+        raise invalid(
+            "limit",
+            f"integer below minimum value. Expected a value >= 1, but got {limit} instead.",
+            "integer_below_min_value",
+        )
+    return limit
+
+
+def _order(given: str) -> str:
+    if given not in ("asc", "desc"):
+        raise InvalidRequest(
+            f"Invalid value: '{given[:100]}'. Supported values are: 'asc' and 'desc'.",
+            param="order",
+            code="invalid_value",
+        )
+    return given

@@ -1,0 +1,149 @@
+"""Request bodies, one class an operation, and how JSON is read into them."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+from starlette.requests import Request
+
+from streamlit_assistant.api.fields import (
+    Body,
+    Content,
+    Instructions,
+    Metadata,
+    ReasoningEffort,
+    ResponseFormat,
+    Temperature,
+    TokenLimit,
+    Tool,
+    ToolChoice,
+    ToolResources,
+    TopP,
+    Truncation,
+)
+from streamlit_assistant.api.validation import M, parse
+from streamlit_assistant.errors import InvalidRequest
+
+MOST_BODY_BYTES = 32 * 1024 * 1024
+
+
+class _AssistantFields(Body):
+    name: Annotated[str, StringConstraints(max_length=256)] | None = None
+    description: Annotated[str, StringConstraints(max_length=512)] | None = None
+    instructions: Instructions | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] = Field(default_factory=list)
+    tool_resources: ToolResources | None = None
+    metadata: Metadata | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: ReasoningEffort | None = None
+
+
+class CreateAssistant(_AssistantFields):
+    """`POST /assistants`"""
+
+    model: Annotated[str, StringConstraints(min_length=1)]
+
+
+class ModifyAssistant(_AssistantFields):
+    """`POST /assistants/{assistant_id}`"""
+
+    model: Annotated[str, StringConstraints(min_length=1)] | None = None
+
+
+class AttachmentTool(Body):
+    """A tool that may read an attached file."""
+
+    type: Literal["code_interpreter", "file_search"]
+
+
+class Attachment(Body):
+    """A file attached to a message."""
+
+    file_id: str
+    tools: list[AttachmentTool]
+
+
+class CreateMessage(Body):
+    """`POST /threads/{thread_id}/messages`"""
+
+    role: Literal["user", "assistant"]
+    content: Content
+    attachments: list[Attachment] | None = None
+    metadata: Metadata | None = None
+
+
+class CreateThread(Body):
+    """`POST /threads`"""
+
+    messages: list[CreateMessage] = Field(default_factory=list)
+    tool_resources: ToolResources | None = None
+    metadata: Metadata | None = None
+
+
+class ModifyThread(Body):
+    """`POST /threads/{thread_id}`"""
+
+    tool_resources: ToolResources | None = None
+    metadata: Metadata | None = None
+
+
+class _RunFields(Body):
+    assistant_id: str
+    model: Annotated[str, StringConstraints(min_length=1)] | None = None
+    instructions: Instructions | None = None
+    tools: Annotated[list[Tool], Field(max_length=20)] | None = None
+    metadata: Metadata | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    stream: bool | None = None
+    max_prompt_tokens: TokenLimit | None = None
+    max_completion_tokens: TokenLimit | None = None
+    truncation_strategy: Truncation | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+
+
+class CreateRun(_RunFields):
+    """`POST /threads/{thread_id}/runs`"""
+
+    additional_instructions: Instructions | None = None
+    additional_messages: list[CreateMessage] | None = None
+    reasoning_effort: ReasoningEffort | None = None
+
+
+class CreateThreadAndRun(_RunFields):
+    """`POST /threads/runs`"""
+
+    thread: CreateThread | None = None
+    tool_resources: ToolResources | None = None
+
+
+async def read_body(request: Request, model: type[M]) -> M:
+    """Return the request's JSON body, validated; an absent body is an empty object."""
+    return parse(model, await _read_json(request))
+
+
+async def _read_json(request: Request) -> Any:
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > MOST_BODY_BYTES:
+            raise InvalidRequest(
+                f"The request body is larger than {MOST_BODY_BYTES} bytes.",
+                code="request_too_large",
+            )
+    if not raw.strip():
+        return {}
+    try:
+        return json.loads(raw, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(
+            f"We could not parse the JSON body of your request: {error}.", code="invalid_json"
+        ) from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

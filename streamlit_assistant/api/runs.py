@@ -1,0 +1,127 @@
+"""The runs' endpoints. Creating a run only inserts it; the executor does the rest."""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from streamlit_assistant import responses
+from streamlit_assistant.api.conversion import to_messages, to_thread, to_tool_resources
+from streamlit_assistant.api.event_stream import stream_events
+from streamlit_assistant.api.gate import owner
+from streamlit_assistant.api.query import check_id, check_include, page_query, path_id
+from streamlit_assistant.api.requests import (
+    CreateRun,
+    CreateThread,
+    CreateThreadAndRun,
+    read_body,
+)
+from streamlit_assistant.api.run_requests import to_run
+from streamlit_assistant.errors import InvalidRequest
+from streamlit_assistant.records import Assistant, Clock, Message, Run, Thread
+from streamlit_assistant.runs import EventHub, RunExecutor
+from streamlit_assistant.store import Store
+
+
+class RunEndpoints:
+    """Create (with a thread or on one), list, retrieve, cancel, follow."""
+
+    def __init__(self, store: Store, executor: RunExecutor, hub: EventHub, clock: Clock) -> None:
+        self._store = store
+        self._executor = executor
+        self._hub = hub
+        self._clock = clock
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes under `/v1`."""
+        many = "/threads/{thread_id}/runs"
+        one = f"{many}/{{run_id}}"
+        return [
+            # Before the threads' own route, which would take `runs` for an id.
+            Route("/threads/runs", self.create_with_thread, methods=["POST"]),
+            Route(many, self.list, methods=["GET"]),
+            Route(many, self.create, methods=["POST"]),
+            Route(one, self.retrieve, methods=["GET"]),
+            Route(f"{one}/cancel", self.cancel, methods=["POST"]),
+            Route(f"{one}/events", self.events, methods=["GET"]),
+        ]
+
+    async def create(self, request: Request) -> Response:
+        """`POST /threads/{thread_id}/runs`"""
+        thread_id = path_id(request, "thread_id")
+        check_include(request)
+        body = await read_body(request, CreateRun)
+        thread = await self._store.threads.get(owner(request), thread_id)
+        assistant = await self._assistant(request, body.assistant_id)
+        now = int(self._clock())
+        run = to_run(body, assistant, thread.id, now)
+        more = to_messages(body.additional_messages or (), thread.id, now, "additional_messages")
+        return await self._start(request, bool(body.stream), run, more)
+
+    async def create_with_thread(self, request: Request) -> Response:
+        """`POST /threads/runs`"""
+        body = await read_body(request, CreateThreadAndRun)
+        assistant = await self._assistant(request, body.assistant_id)
+        now = int(self._clock())
+        to_tool_resources(body.tool_resources)
+        new = body.thread or CreateThread()
+        thread, messages = to_thread(new, owner(request), now, "thread.")
+        run = to_run(body, assistant, thread.id, now)
+        return await self._start(request, bool(body.stream), run, messages, thread)
+
+    async def list(self, request: Request) -> JSONResponse:
+        """`GET /threads/{thread_id}/runs`"""
+        thread = await self._store.threads.get(owner(request), path_id(request, "thread_id"))
+        page = await self._store.runs.page(thread.id, page_query(request))
+        return JSONResponse(responses.page(page, responses.run))
+
+    async def retrieve(self, request: Request) -> JSONResponse:
+        """`GET /threads/{thread_id}/runs/{run_id}`"""
+        return JSONResponse(responses.run(await self._run(request)))
+
+    async def cancel(self, request: Request) -> JSONResponse:
+        """`POST /threads/{thread_id}/runs/{run_id}/cancel`"""
+        run = await self._run(request)
+        return JSONResponse(responses.run(await self._executor.cancel(run.thread_id, run.id)))
+
+    async def events(self, request: Request) -> Response:
+        """`GET /threads/{thread_id}/runs/{run_id}/events`, our extension.
+
+        Replays the run's events behind `Last-Event-ID` (or `?after=`), then goes on live.
+        """
+        run = await self._run(request)
+        return stream_events(request, self._hub.follow, run, _last_seen(request))
+
+    async def _start(
+        self,
+        request: Request,
+        stream: bool,
+        run: Run,
+        messages: Sequence[Message],
+        thread: Thread | None = None,
+    ) -> Response:
+        await self._executor.create(run, messages, thread)
+        if stream:
+            return stream_events(request, self._hub.follow, run)
+        return JSONResponse(responses.run(run))
+
+    async def _assistant(self, request: Request, assistant_id: str) -> Assistant:
+        check_id("assistant_id", assistant_id)
+        return await self._store.assistants.get(owner(request), assistant_id)
+
+    async def _run(self, request: Request) -> Run:
+        run_id = path_id(request, "run_id")
+        thread = await self._store.threads.get(owner(request), path_id(request, "thread_id"))
+        return await self._store.runs.get(thread.id, run_id)
+
+
+def _last_seen(request: Request) -> int:
+    given = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
+    if not (given.isascii() and given.isdigit() and len(given) < 16):
+        raise InvalidRequest(
+            f"Invalid 'after': '{given[:40]}'. Expected the number of an event, from its 'id'.",
+            param="after",
+            code="invalid_value",
+        )
+    return int(given)

@@ -1,0 +1,46 @@
+"""The run steps' endpoints."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from streamlit_assistant import responses
+from streamlit_assistant.api.gate import owner
+from streamlit_assistant.api.query import check_include, page_query, path_id
+from streamlit_assistant.records import Run
+from streamlit_assistant.store import Store
+
+
+class StepEndpoints:
+    """List, retrieve."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes under `/v1`."""
+        many = "/threads/{thread_id}/runs/{run_id}/steps"
+        return [
+            Route(many, self.list, methods=["GET"]),
+            Route(f"{many}/{{step_id}}", self.retrieve, methods=["GET"]),
+        ]
+
+    async def list(self, request: Request) -> JSONResponse:
+        """`GET /threads/{thread_id}/runs/{run_id}/steps`"""
+        check_include(request)
+        run = await self._run(request)
+        query = page_query(request, "include[]", "include")
+        page = await self._store.steps.page(run.id, query)
+        return JSONResponse(responses.page(page, responses.run_step))
+
+    async def retrieve(self, request: Request) -> JSONResponse:
+        """`GET /threads/{thread_id}/runs/{run_id}/steps/{step_id}`"""
+        check_include(request)
+        step_id = path_id(request, "step_id")
+        run = await self._run(request)
+        return JSONResponse(responses.run_step(await self._store.steps.get(run.id, step_id)))
+
+    async def _run(self, request: Request) -> Run:
+        run_id = path_id(request, "run_id")
+        thread = await self._store.threads.get(owner(request), path_id(request, "thread_id"))
+        return await self._store.runs.get(thread.id, run_id)

@@ -1,0 +1,77 @@
+"""The data folder: private, owned by one process at a time, and the site's key in it."""
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+from streamlit_assistant.errors import StartError
+
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+DATABASE = "assistant.db"
+_LOCK = "lock"
+_SITE_KEY = "site.key"
+
+
+def new_key() -> str:
+    """Return a key that cannot be guessed, recognisable in a configuration file."""
+    return f"sa-{secrets.token_urlsafe(32)}"
+
+
+class DataFolder:
+    """`DATA_DIR`. `open` makes it and locks it; the lock ends with the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock: int | None = None
+
+    @property
+    def database_url(self) -> str:
+        """Where the database is, as SQLAlchemy's URL."""
+        return f"sqlite+aiosqlite:///{self._path / DATABASE}"
+
+    def open(self) -> None:
+        """Make the folder if need be and keep other processes out; raise `StartError`."""
+        try:
+            self._path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            self._path.chmod(PRIVATE_FOLDER)
+            lock = os.open(self._path / _LOCK, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+        except OSError as error:
+            raise StartError(
+                f"DATA_DIR: the folder {self._path} cannot be used ({error.strerror}); "
+                "choose one that you may write to."
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise StartError(
+                f"DATA_DIR: another process is already serving the folder {self._path}; "
+                "stop it, or choose another folder with --data-dir."
+            ) from error
+        self._lock = lock
+
+    def close(self) -> None:
+        """Let other processes in."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def site_key(self) -> str:
+        """Return the key the page uses, made on the first start; raise `StartError`."""
+        file = self._path / _SITE_KEY
+        try:
+            if not file.exists():
+                self._write_private(file, new_key())
+            return file.read_text().strip()
+        except OSError as error:
+            raise StartError(f"The file {file} cannot be used ({error.strerror}).") from error
+
+    def _write_private(self, file: Path, text: str) -> None:
+        draft = file.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "w"
+        ) as f:
+            f.write(text)
+        draft.replace(file)

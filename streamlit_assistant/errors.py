@@ -1,0 +1,87 @@
+"""The errors of the server column. This floor knows nothing above it.
+
+AssistantError
+  ├─ InvalidRequest    400  the caller sent something wrong; `param` names it
+  ├─ Unauthenticated   401  no key, or one we do not know
+  ├─ NotFound          404  no such object, or not the caller's
+  ├─ MethodNotAllowed  405  the path exists, the method does not
+  └─ ServerFault       500  our own defect; the details are in the log
+StartError                  the product cannot start; the text says what to do
+UpstreamError               the model server failed; becomes a run's `last_error`
+LeaseLost                   this process no longer owns the run it was writing
+
+The texts, types and codes follow the hosted API's captured error bodies, so that programs which
+match on them keep working.
+"""
+
+from enum import StrEnum
+
+
+class AssistantError(Exception):
+    """An error the API answers with; knows its HTTP status and OpenAI `type`."""
+
+    status = 500
+    type = "server_error"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+
+
+class InvalidRequest(AssistantError):
+    """The request is wrong; the message names what and how to mend it."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class Unauthenticated(AssistantError):
+    """Send `Authorization: Bearer KEY` with a key of this server."""
+
+    status = 401
+    type = "invalid_request_error"
+
+
+class NotFound(AssistantError):
+    """No such object, or it belongs to somebody else."""
+
+    status = 404
+    type = "invalid_request_error"
+
+
+class MethodNotAllowed(AssistantError):
+    """The path is served, but not with this method."""
+
+    status = 405
+    type = "invalid_request_error"
+
+
+class ServerFault(AssistantError):
+    """Our own defect; the caller gets a plain sentence, the log gets the cause."""
+
+
+class StartError(Exception):
+    """The product cannot start; the text says why and what to do."""
+
+
+class RunErrorCode(StrEnum):
+    """The three codes a run's `last_error` may carry."""
+
+    SERVER_ERROR = "server_error"
+    RATE_LIMIT_EXCEEDED = "rate_limit_exceeded"
+    INVALID_PROMPT = "invalid_prompt"
+
+
+class UpstreamError(Exception):
+    """The model server failed; `message` is fit for the person who waits for the answer."""
+
+    def __init__(self, message: str, code: RunErrorCode = RunErrorCode.SERVER_ERROR) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+class LeaseLost(Exception):
+    """The run was taken over or deleted; whoever meets this must stop writing."""

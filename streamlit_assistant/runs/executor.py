@@ -1,0 +1,159 @@
+"""The executor: takes queued runs, executes a bounded number at once, stops them on demand."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from streamlit_assistant import responses
+from streamlit_assistant.errors import InvalidRequest
+from streamlit_assistant.providers.base import ProviderSource
+from streamlit_assistant.records import Clock, Message, Run, RunStatus, Thread, new_id
+from streamlit_assistant.runs.answer import Answer
+from streamlit_assistant.runs.events import Channel, EventHub
+from streamlit_assistant.runs.execute_run import RunExecution, Stop
+from streamlit_assistant.runs.journal import EventWriter, Journal
+from streamlit_assistant.runs.recovery import restore_answer
+from streamlit_assistant.runs.transitions import TERMINAL, advance
+from streamlit_assistant.store import Fence, Store
+
+MOST_RUNS = 64  # at once in this process; the others wait in the database
+DRAIN_SECONDS = 2.0  # how long running answers may go on when the process is told to end
+STOP_SECONDS = 3.0  # how long storing them may take after that
+RETRY_SECONDS = 1.0  # pause after the database failed
+EVENTS_KEPT_SECONDS = 24 * 3600
+HOUSEKEEPING_SECONDS = 3600
+
+logger = logging.getLogger(__name__)
+
+
+class RunExecutor:
+    """Executes the runs of a store. `start` before use, `stop` at the end."""
+
+    def __init__(
+        self,
+        store: Store,
+        hub: EventHub,
+        source: ProviderSource,
+        clock: Clock,
+        *,
+        most_runs: int = MOST_RUNS,
+    ) -> None:
+        self._store = store
+        self._hub = hub
+        self._source = source
+        self._clock = clock
+        self._most_runs = most_runs
+        self._name = new_id("executor")
+        self._writer = EventWriter(store)
+        self._executions: dict[str, RunExecution] = {}
+        self._work = asyncio.Event()
+        self._draining = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Settle what a killed process left, then begin to take runs."""
+        for run in await self._store.runs.adopt_orphans(self._name):
+            await self._settle(run)
+        for run in await self._store.runs.waiting():
+            self._hub.open(run.id, run.last_event)
+        loops = (self._writer.run, self._dispatch, self._keep_house)
+        self._tasks = [asyncio.create_task(_supervise(loop)) for loop in loops]
+        self._work.set()
+
+    async def stop(self) -> None:
+        """Give running answers a moment, store what there is, end every follower."""
+        self._draining = True
+        await self._wait_for_executions(DRAIN_SECONDS)
+        for execution in list(self._executions.values()):
+            execution.stop(Stop.SHUTDOWN)
+        await self._wait_for_executions(STOP_SECONDS)
+        self._hub.close_all()
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def create(
+        self, run: Run, new_messages: Sequence[Message] = (), new_thread: Thread | None = None
+    ) -> None:
+        """Store a queued run with the messages and the thread made for it, and have it executed."""
+        channel = Channel()
+        shown = responses.run(run)
+        emissions = [("thread.created", responses.thread(new_thread))] if new_thread else []
+        emissions += [("thread.run.created", shown), ("thread.run.queued", shown)]
+        events = [channel.number(*emission, ahead=n) for n, emission in enumerate(emissions)]
+        await self._store.runs.add(run, events, new_messages, new_thread)
+        channel.add(events)
+        self._hub.adopt(run.id, channel)
+        self._work.set()
+
+    async def cancel(self, thread_id: str, run_id: str) -> Run:
+        """Stop a run and return it as `cancelling`; refuse if it has ended."""
+        while True:
+            run = await self._store.runs.get(thread_id, run_id)
+            if run.status in TERMINAL:
+                raise InvalidRequest(f"Cannot cancel run with status '{run.status}'.")
+            execution = self._executions.get(run_id) or await self._take(run_id)
+            if execution is None:
+                # Claimed this instant: its execution is about to appear.
+                await asyncio.sleep(0.01)
+            elif execution.ending:
+                await execution.ended()
+            else:
+                execution.stop(Stop.CANCEL)
+                return advance(run, RunStatus.CANCELLING, int(self._clock()))
+
+    async def _take(self, run_id: str | None = None) -> RunExecution | None:
+        run = await self._store.runs.claim(self._name, run_id)
+        return None if run is None else self._execute(run)
+
+    def _execute(self, run: Run, answer: Answer | None = None) -> RunExecution:
+        fence = Fence(run.id, self._name, run.attempt)
+        channel = self._hub.open(run.id, run.last_event)
+        journal = Journal(channel, fence, self._writer, self._store)
+        execution = RunExecution(run, journal, self._store, self._source, self._clock, answer)
+        journal.on_lost = lambda: execution.stop(Stop.LOST)
+        self._executions[run.id] = execution
+        execution.when_ended(lambda: self._forget(run.id))
+        return execution
+
+    def _forget(self, run_id: str) -> None:
+        self._executions.pop(run_id, None)
+        self._hub.close(run_id)
+        self._work.set()
+
+    async def _settle(self, run: Run) -> None:
+        execution = self._execute(run, await restore_answer(self._store, run))
+        cancelled = run.status is RunStatus.CANCELLING
+        execution.stop(Stop.CANCEL if cancelled else Stop.SHUTDOWN)
+        await execution.ended()
+
+    async def _dispatch(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while not self._draining and len(self._executions) < self._most_runs:
+                if await self._take() is None:
+                    break
+
+    async def _keep_house(self) -> None:
+        while True:
+            await self._store.events.forget(int(self._clock()) - EVENTS_KEPT_SECONDS)
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+    async def _wait_for_executions(self, seconds: float) -> None:
+        waiting = [execution.ended() for execution in self._executions.values()]
+        if waiting:
+            await asyncio.wait([asyncio.ensure_future(w) for w in waiting], timeout=seconds)
+
+
+async def _supervise(loop: Callable[[], Awaitable[None]]) -> None:
+    """Run an endless loop; the database may fail it, but not end it."""
+    while True:
+        try:
+            await loop()
+        except SQLAlchemyError:
+            logger.exception("the database failed, trying again")
+            await asyncio.sleep(RETRY_SECONDS)

@@ -1,0 +1,121 @@
+"""The journal of an attempt: what it emits is seen at once and stored soon, in order.
+
+Text deltas are published first and stored in groups, one transaction for all runs together.
+Everything a client may act on (a new message, the end of a run) is stored before it is seen.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from streamlit_assistant.records import JSON, Message, RunEvent, RunStep
+from streamlit_assistant.runs.events import Channel
+from streamlit_assistant.store import Fence, Store
+
+FLUSH_SECONDS = 0.05
+SAVE_ATTEMPTS = 6  # a busy or briefly unreachable database gets about six seconds
+
+logger = logging.getLogger(__name__)
+
+Emission = tuple[str, JSON]
+
+
+class EventWriter:
+    """Stores the pending events of every journal, one transaction a flush."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: set[Journal] = set()
+        self._work = asyncio.Event()
+        # Held by whoever stores events, so that a run's numbers reach the database in order.
+        self.lock = asyncio.Lock()
+
+    def mark(self, journal: "Journal") -> None:
+        """Remember that a journal has something to store."""
+        self._waiting.add(journal)
+        self._work.set()
+
+    async def run(self) -> None:
+        """Store what is pending, at most every `FLUSH_SECONDS`, until cancelled."""
+        while True:
+            await self._work.wait()
+            await self.flush()
+            await asyncio.sleep(FLUSH_SECONDS)
+
+    async def flush(self) -> None:
+        """Store what is pending now. What could not be stored stays pending."""
+        async with self.lock:
+            self._work.clear()
+            journals, self._waiting = self._waiting, set()
+            batches = {j.fence: list(j.pending) for j in journals if j.pending}
+            if not batches:
+                return
+            try:
+                lost = await self._store.events.append(batches)
+            except SQLAlchemyError:
+                logger.exception("events not stored, will be tried again")
+                self._waiting |= journals
+                self._work.set()
+                return
+            for journal in journals:
+                journal.stored(len(batches.get(journal.fence, ())))
+                if journal.fence in lost:
+                    journal.on_lost()
+
+
+class Journal:
+    """The events of one attempt at one run. Only the attempt's own task emits."""
+
+    def __init__(self, channel: Channel, fence: Fence, writer: EventWriter, store: Store) -> None:
+        self.fence = fence
+        self.pending: list[RunEvent] = []
+        # Called when the run turns out to be another's, or deleted.
+        self.on_lost: Callable[[], None] = lambda: None
+        self._channel = channel
+        self._writer = writer
+        self._store = store
+
+    def emit(self, name: str, data: JSON) -> None:
+        """Show an event to the followers now; it is stored with the next flush."""
+        event = self._channel.number(name, data)
+        self._channel.add([event])
+        self.pending.append(event)
+        self._writer.mark(self)
+
+    async def commit(
+        self,
+        emissions: Sequence[Emission],
+        changes: Mapping[str, Any],
+        message: Message | None = None,
+        step: RunStep | None = None,
+    ) -> None:
+        """Store events together with what they announce, then show them.
+
+        Raises `LeaseLost` if the attempt no longer owns the run.
+        """
+        new = [
+            self._channel.number(name, data, ahead) for ahead, (name, data) in enumerate(emissions)
+        ]
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(SQLAlchemyError),
+            stop=stop_after_attempt(SAVE_ATTEMPTS),
+            wait=wait_exponential(multiplier=0.1, max=3),
+            reraise=True,
+        ):
+            with attempt:
+                async with self._writer.lock:
+                    # Read under the lock: a flush may just have stored what was pending.
+                    events = [*self.pending, *new]
+                    await self._store.runs.save(
+                        self.fence, changes=changes, events=events, message=message, step=step
+                    )
+                    self.pending.clear()
+        self._channel.add(new)
+
+    def stored(self, count: int) -> None:
+        """Forget the first pending events: the database has them."""
+        del self.pending[:count]

@@ -1,0 +1,181 @@
+"""The async column as one object: data folder, store, providers, executor, API.
+
+It knows neither Streamlit nor the page. `main.py` opens it in the lifespan of the process.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from streamlit_assistant.api import KeyRing, create_api, hash_key
+from streamlit_assistant.data_folder import DataFolder, new_key
+from streamlit_assistant.errors import NotFound, StartError
+from streamlit_assistant.personas import DEFAULT_ASSISTANT_ID, default_assistant
+from streamlit_assistant.providers import ProviderRegistry, configured_upstream
+from streamlit_assistant.providers.registry import OLLAMA_BASE_URL, Upstream
+from streamlit_assistant.records import Clock
+from streamlit_assistant.runs import EventHub, RunExecutor
+from streamlit_assistant.settings import Settings
+from streamlit_assistant.store import Store
+
+OWNER = "owner"  # the one principal of a site without sign-in
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FirstStart:
+    """What was made on the first start and is shown only then."""
+
+    api_key: str
+
+
+class Server:
+    """The server column of one process: `prepare` first, then `running` in the lifespan."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = time.time,
+        local_base_url: str | None = OLLAMA_BASE_URL,
+    ) -> None:
+        """`local_base_url` is where to look for a model server when none is configured."""
+        self._settings = settings
+        self._clock = clock
+        self._folder = DataFolder(settings.data_dir)
+        self._providers = ProviderRegistry(_upstream(settings), local_base_url=local_base_url)
+        self._api = _Deferred()
+        self._site_key = ""
+        self._summary = ""
+        self._executor: RunExecutor | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self.first_start: FirstStart | None = None  # known once `running`
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """The routes beside the page."""
+        return [Route("/healthz", self._health), Mount("/v1", self._api)]
+
+    @property
+    def site_key(self) -> str:
+        """The key with which the page calls the API; known once prepared."""
+        return self._site_key
+
+    def prepare(self) -> None:
+        """Make and lock the data folder; raise `StartError` in plain words."""
+        self._folder.open()
+        self._site_key = self._folder.site_key()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve: what is opened here is closed here, whatever happens in between."""
+        self._loop = asyncio.get_running_loop()
+        store = Store(self._database_url(), self._clock)
+        hub = EventHub(store)
+        executor = RunExecutor(store, hub, self._providers, self._clock)
+        try:
+            await store.open()
+            await self._ensure_assistant(store)
+            keys = await self._keys(store)
+            await executor.start()
+            self._executor = executor
+            self._summary = await self._providers.summary()
+            self._api.app = create_api(
+                store=store,
+                executor=executor,
+                hub=hub,
+                providers=self._providers,
+                keys=keys,
+                clock=self._clock,
+            )
+            yield
+        finally:
+            self._executor = None
+            await executor.stop()
+            await self._providers.close()
+            await store.close()
+            self._folder.close()
+
+    def begin_drain(self) -> None:
+        """Save running answers and end every follower. May be called from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._drain)
+
+    def reload(self, settings: Settings) -> None:
+        """Let new runs use other upstream settings. May be called from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._providers.configure, _upstream(settings))
+
+    def upstream_summary(self) -> str:
+        """Return who answers, in a few words; known once running."""
+        return self._summary
+
+    def _drain(self) -> None:
+        if self._executor is not None and self._draining is None:
+            self._draining = asyncio.ensure_future(self._executor.stop())
+
+    def _database_url(self) -> str:
+        given = self._settings.database_url
+        if given is None:
+            return self._folder.database_url
+        return given.replace("sqlite://", "sqlite+aiosqlite://", 1)
+
+    async def _ensure_assistant(self, store: Store) -> None:
+        wanted = self._settings.openai_assistant_id or DEFAULT_ASSISTANT_ID
+        try:
+            await store.assistants.get(OWNER, DEFAULT_ASSISTANT_ID)
+        except NotFound:
+            await store.assistants.add(default_assistant(OWNER, int(self._clock())))
+        try:
+            await store.assistants.get(OWNER, wanted)
+        except NotFound as error:
+            raise StartError(
+                f"OPENAI_ASSISTANT_ID: this server has no assistant '{wanted}'; "
+                "leave the setting out to use the default one, or create it through /v1 first."
+            ) from error
+
+    async def _keys(self, store: Store) -> KeyRing:
+        owners = {hash_key(self._site_key): OWNER}
+        own = self._settings.assistant_api_key
+        if own is not None:
+            return KeyRing(owners | {hash_key(own): OWNER})
+        stored = await store.api_keys.owners()
+        if not stored:
+            key = new_key()
+            await store.api_keys.add(OWNER, "first start", hash_key(key))
+            self.first_start = FirstStart(key)
+            stored = {hash_key(key): OWNER}
+        return KeyRing(owners | stored)
+
+    async def _health(self, _request: Request) -> JSONResponse:
+        serving = self._executor is not None
+        return JSONResponse({"status": "ok" if serving else "ending"}, 200 if serving else 503)
+
+
+class _Deferred:
+    """An ASGI application that is there before what it serves has been opened."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.app is None:
+            await JSONResponse({"error": {"message": "starting"}}, 503)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def _upstream(settings: Settings) -> Upstream | None:
+    return configured_upstream(
+        settings.openai_api_key, settings.openai_base_url, settings.openai_model
+    )

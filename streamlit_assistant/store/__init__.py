@@ -1,0 +1,37 @@
+"""The store: every object of the protocol in one database. It knows records, nothing above."""
+
+from streamlit_assistant.records import Clock
+from streamlit_assistant.store.api_keys import ApiKeys
+from streamlit_assistant.store.assistants import Assistants
+from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.events import Events
+from streamlit_assistant.store.fence import Fence
+from streamlit_assistant.store.messages import Messages
+from streamlit_assistant.store.runs import Runs
+from streamlit_assistant.store.steps import Steps
+from streamlit_assistant.store.threads import Threads
+
+__all__ = ["Fence", "Store"]
+
+
+class Store:
+    """All nouns over one database. `open` before use, `close` at the end."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        """`url` is SQLAlchemy's, such as `sqlite+aiosqlite:////var/lib/site/assistant.db`."""
+        self._database = Database(url)
+        self.api_keys = ApiKeys(self._database, clock)
+        self.assistants = Assistants(self._database)
+        self.threads = Threads(self._database)
+        self.messages = Messages(self._database)
+        self.runs = Runs(self._database, clock)
+        self.steps = Steps(self._database)
+        self.events = Events(self._database, clock)
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to this version."""
+        await self._database.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._database.close()

@@ -1,0 +1,107 @@
+"""The database: one writer, a few readers, the schema brought up to date on opening.
+
+SQLite allows one writer at a time. Writers queue here, in the process, where waiting is fair and
+free, instead of at the file, where it is polling and can end in "database is locked".
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import event, inspect, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+READERS = 4
+BUSY_TIMEOUT_MS = 5_000  # another program, such as a backup, may hold the file for a moment
+
+
+class Database:
+    """Connections to one SQLite file. `open` before use, `close` at the end."""
+
+    def __init__(self, url: str) -> None:
+        """`url` is SQLAlchemy's, such as `sqlite+aiosqlite:////var/lib/site/assistant.db`."""
+        self._writer = _create_engine(url, pool_size=1, begin="BEGIN IMMEDIATE")
+        self._readers = _create_engine(url, pool_size=READERS, begin="BEGIN")
+
+    async def open(self) -> None:
+        """Create the tables or bring them up to this version."""
+        async with self._writer.begin() as connection:
+            await connection.run_sync(_migrate)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._readers.dispose()
+        await self._writer.dispose()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection that sees one consistent state."""
+        async with self._readers.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Give the writing connection in a transaction: committed at the end, or rolled back."""
+        async with self._writer.begin() as connection:
+            yield connection
+
+
+def _create_engine(url: str, *, pool_size: int, begin: str) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=60,
+        json_serializer=_to_json,
+    )
+    event.listen(engine.sync_engine, "connect", _prepare_connection)
+    event.listen(engine.sync_engine, "begin", lambda c: c.exec_driver_sql(begin))
+    return engine
+
+
+def _prepare_connection(dbapi_connection: Any, _record: object) -> None:
+    # The driver must not open transactions by itself: "begin" above says which kind.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _to_json(value: object) -> str:
+    # Readable text for every language, and no byte more than needed.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def migration_config() -> Config:
+    """Return Alembic's configuration for our migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _migrate(connection: Connection) -> None:
+    config = migration_config()
+    head = ScriptDirectory.from_config(config).get_current_head()
+    if _current_revision(connection) == head:
+        return
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _current_revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

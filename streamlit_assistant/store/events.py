@@ -1,0 +1,84 @@
+"""The stored events of runs, from which a follower can resume at any sequence number."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamlit_assistant.errors import LeaseLost
+from streamlit_assistant.records import Clock, RunEvent
+from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.fence import Fence
+from streamlit_assistant.store.tables import ACTIVE_STATUSES, run_events, runs
+
+
+class Events:
+    """The `run_events` table."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def append(self, batches: Mapping[Fence, Sequence[RunEvent]]) -> list[Fence]:
+        """Store new events of many runs in one transaction.
+
+        Returns the fences that no longer hold: their events were not stored.
+        """
+        lost = []
+        async with self._database.write() as connection:
+            for fence, events in batches.items():
+                try:
+                    await append_events(connection, fence, events, int(self._clock()))
+                except LeaseLost:
+                    lost.append(fence)
+        return lost
+
+    async def after(self, run_id: str, seq: int) -> list[RunEvent]:
+        """Return the stored events with a greater sequence number, in order."""
+        query = (
+            select(run_events.c.events)
+            .where(run_events.c.run_id == run_id, run_events.c.last_seq > seq)
+            .order_by(run_events.c.first_seq)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).scalars().all()
+        return [RunEvent(*item) for row in rows for item in row if item[0] > seq]
+
+    async def forget(self, older_than: int) -> None:
+        """Drop the events of ended runs written before a time; their objects stay."""
+        active = select(runs.c.id).where(runs.c.status.in_(ACTIVE_STATUSES))
+        async with self._database.write() as connection:
+            await connection.execute(
+                delete(run_events).where(
+                    run_events.c.created_at < older_than, run_events.c.run_id.not_in(active)
+                )
+            )
+
+
+async def append_events(
+    connection: AsyncConnection, fence: Fence, events: Sequence[RunEvent], now: int
+) -> None:
+    """Store events in the caller's transaction; raise `LeaseLost` if the fence fell."""
+    if not events:
+        return
+    moved = await connection.execute(
+        update(runs).where(*fence.holds()).values(last_event=events[-1].seq)
+    )
+    if moved.rowcount == 0:
+        raise LeaseLost(fence.run_id)
+    await insert_events(connection, fence.run_id, events, now)
+
+
+async def insert_events(
+    connection: AsyncConnection, run_id: str, events: Sequence[RunEvent], now: int
+) -> None:
+    """Store one row of events in the caller's transaction."""
+    await connection.execute(
+        insert(run_events).values(
+            run_id=run_id,
+            first_seq=events[0].seq,
+            last_seq=events[-1].seq,
+            created_at=now,
+            events=[[event.seq, event.name, event.data] for event in events],
+        )
+    )

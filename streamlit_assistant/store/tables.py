@@ -1,0 +1,206 @@
+"""The tables. Every object has a monotonic `seq`, because ids are random and seconds are coarse."""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ACTIVE_STATUSES = ("queued", "in_progress", "requires_action", "cancelling")
+_ACTIVE = text(f"status IN {ACTIVE_STATUSES}")
+
+
+def _seq() -> Column[int]:
+    return Column("seq", Integer, primary_key=True, autoincrement=True)
+
+
+def _id() -> Column[str]:
+    return Column("id", String(64), nullable=False, unique=True)
+
+
+def _belongs_to(table: str, index: bool = False) -> Column[str]:
+    return Column(
+        f"{table}_id",
+        String(64),
+        ForeignKey(f"{table}s.id", ondelete="CASCADE"),
+        nullable=False,
+        index=index,
+    )
+
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _seq(),
+    Column("owner", String(64), nullable=False),
+    Column("label", String(256), nullable=False),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("created_at", Integer, nullable=False),
+)
+
+assistants = Table(
+    "assistants",
+    metadata,
+    _seq(),
+    _id(),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("name", Text),
+    Column("description", Text),
+    Column("instructions", Text),
+    Column("tools", JSON, nullable=False),
+    Column("tool_resources", JSON, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("temperature", Float),
+    Column("top_p", Float),
+    Column("response_format", JSON, nullable=False),
+    Column("reasoning_effort", String(16)),
+    Index(None, "owner", "seq"),
+    sqlite_autoincrement=True,
+)
+
+threads = Table(
+    "threads",
+    metadata,
+    _seq(),
+    _id(),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("tool_resources", JSON, nullable=False),
+    Column("title", Text),
+    Column("last_active_at", Integer, nullable=False),
+    # The `seq` of the newest message: orders threads by activity, finer than seconds.
+    Column("last_message_seq", Integer, nullable=False, server_default="0"),
+    Column("message_count", Integer, nullable=False, server_default="0"),
+    Index(None, "owner", "last_message_seq", "seq"),
+    sqlite_autoincrement=True,
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    _seq(),
+    _id(),
+    _belongs_to("thread"),
+    Column("created_at", Integer, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("incomplete_reason", String(32)),
+    Column("completed_at", Integer),
+    Column("incomplete_at", Integer),
+    Column("assistant_id", String(64)),
+    Column("run_id", String(64)),
+    Column("attachments", JSON, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Index(None, "thread_id", "seq"),
+    Index(None, "run_id"),
+    sqlite_autoincrement=True,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _seq(),
+    _id(),
+    Column("owner", String(64), nullable=False),
+    _belongs_to("thread"),
+    Column("assistant_id", String(64), nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("instructions", Text, nullable=False),
+    Column("tools", JSON, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("temperature", Float),
+    Column("top_p", Float),
+    Column("max_prompt_tokens", Integer),
+    Column("max_completion_tokens", Integer),
+    Column("truncation_strategy", JSON, nullable=False),
+    Column("tool_choice", JSON, nullable=False),
+    Column("parallel_tool_calls", Boolean(create_constraint=False), nullable=False),
+    Column("response_format", JSON, nullable=False),
+    Column("reasoning_effort", String(16)),
+    Column("required_action", JSON(none_as_null=True)),
+    Column("last_error", JSON(none_as_null=True)),
+    Column("incomplete_details", JSON(none_as_null=True)),
+    Column("usage", JSON(none_as_null=True)),
+    Column("expires_at", Integer),
+    Column("started_at", Integer),
+    Column("cancelled_at", Integer),
+    Column("failed_at", Integer),
+    Column("completed_at", Integer),
+    Column("lease_owner", String(64)),
+    Column("attempt", Integer, nullable=False),
+    Column("last_event", Integer, nullable=False),
+    Index(None, "thread_id", "seq"),
+    # The executor looks for work among the few active runs, never among all.
+    Index("ix_runs_active", "status", "seq", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
+    # The thread lock itself: the database refuses a second active run.
+    Index(
+        "uq_runs_active_thread",
+        "thread_id",
+        unique=True,
+        sqlite_where=_ACTIVE,
+        postgresql_where=_ACTIVE,
+    ),
+    sqlite_autoincrement=True,
+)
+
+run_steps = Table(
+    "run_steps",
+    metadata,
+    _seq(),
+    _id(),
+    _belongs_to("run"),
+    Column("thread_id", String(64), nullable=False),
+    Column("assistant_id", String(64), nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("step_details", JSON, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("last_error", JSON(none_as_null=True)),
+    Column("expired_at", Integer),
+    Column("cancelled_at", Integer),
+    Column("failed_at", Integer),
+    Column("completed_at", Integer),
+    Column("usage", JSON(none_as_null=True)),
+    Column("metadata", JSON, nullable=False),
+    Index(None, "run_id", "seq"),
+    sqlite_autoincrement=True,
+)
+
+# One row holds the events of one flush: `events` is a JSON list of [seq, name, data].
+run_events = Table(
+    "run_events",
+    metadata,
+    _seq(),
+    _belongs_to("run"),
+    Column("first_seq", Integer, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("events", JSON, nullable=False),
+    UniqueConstraint("run_id", "first_seq"),
+    Index(None, "created_at"),
+)

@@ -1,0 +1,90 @@
+"""Threads in the database."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamlit_assistant.errors import NotFound
+from streamlit_assistant.records import Message, Page, PageQuery, Thread
+from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.messages import insert_messages
+from streamlit_assistant.store.pages import read_page
+from streamlit_assistant.store.rows import to_record, to_row
+from streamlit_assistant.store.tables import threads
+
+
+class Threads:
+    """The `threads` table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, thread: Thread, messages: Sequence[Message] = ()) -> Thread:
+        """Store a new thread together with its first messages."""
+        async with self._database.write() as connection:
+            await insert_thread(connection, thread, messages)
+        return thread
+
+    async def get(self, owner: str, thread_id: str) -> Thread:
+        """Return the owner's thread, or raise `NotFound`."""
+        async with self._database.read() as connection:
+            return await find_thread(connection, owner, thread_id)
+
+    async def page(self, owner: str, query: PageQuery) -> Page[Thread]:
+        """Return a page of the owner's threads, ordered by their last activity."""
+        async with self._database.read() as connection:
+            return await read_page(
+                connection,
+                threads,
+                Thread,
+                query,
+                threads.c.owner == owner,
+                noun="thread",
+                by=("last_message_seq", "seq"),
+            )
+
+    async def modify(self, owner: str, thread_id: str, changes: Mapping[str, Any]) -> Thread:
+        """Change the named fields and return the whole."""
+        if not changes:
+            return await self.get(owner, thread_id)
+        query = update(threads).where(*_of(owner, thread_id)).values(dict(changes))
+        async with self._database.write() as connection:
+            row = (await connection.execute(query.returning(threads))).mappings().first()
+        if row is None:
+            raise _unknown(thread_id)
+        return to_record(Thread, row)
+
+    async def delete(self, owner: str, thread_id: str) -> None:
+        """Remove it with its messages, runs, steps and events."""
+        query = delete(threads).where(*_of(owner, thread_id))
+        async with self._database.write() as connection:
+            if (await connection.execute(query)).rowcount == 0:
+                raise _unknown(thread_id)
+
+
+async def insert_thread(
+    connection: AsyncConnection, thread: Thread, messages: Sequence[Message]
+) -> None:
+    """Store a thread and its first messages in the caller's transaction."""
+    row = to_row(threads, thread) | {"last_active_at": thread.created_at}
+    await connection.execute(insert(threads).values(row))
+    await insert_messages(connection, thread.id, messages)
+
+
+async def find_thread(connection: AsyncConnection, owner: str, thread_id: str) -> Thread:
+    """Return the owner's thread, or raise `NotFound`."""
+    found = await connection.execute(select(threads).where(*_of(owner, thread_id)))
+    row = found.mappings().first()
+    if row is None:
+        raise _unknown(thread_id)
+    return to_record(Thread, row)
+
+
+def _of(owner: str, thread_id: str) -> tuple[Any, Any]:
+    return threads.c.owner == owner, threads.c.id == thread_id
+
+
+def _unknown(thread_id: str) -> NotFound:
+    return NotFound(f"No thread found with id '{thread_id}'.")

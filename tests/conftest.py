@@ -1,0 +1,137 @@
+"""What most tests need: the real server column over real sockets, the real client, a fake model."""
+
+import asyncio
+import shutil
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from streamlit_assistant.server import Server
+from streamlit_assistant.settings import Settings
+from streamlit_assistant.store import Store
+
+API_KEY = "test-key-0123456789"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with every migration applied, made once and copied."""
+    path = tmp_path_factory.mktemp("template") / "assistant.db"
+
+    async def make() -> None:
+        store = Store(f"sqlite+aiosqlite:///{path}", lambda: 0)
+        await store.open()
+        await store.close()
+
+    asyncio.run(make())
+    return path
+
+
+class FakeClock:
+    """A clock that moves only when told."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def store(empty_database: Path, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
+    shutil.copy(empty_database, tmp_path / "store.db")
+    opened = Store(f"sqlite+aiosqlite:///{tmp_path / 'store.db'}", clock)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@dataclass
+class LiveServer:
+    """A server column on a real port."""
+
+    url: str
+    server: Server
+
+    def client(self, api_key: str = API_KEY, **options: Any) -> openai.OpenAI:
+        """Return the official client, pointed at this server; it does not retry."""
+        options = {"max_retries": 0, "timeout": 30.0, **options}
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, **options)
+
+
+@contextmanager
+def serve(settings: Settings, **options: Any) -> Iterator[LiveServer]:
+    """Run a server column in a thread of its own until the block ends."""
+    server = Server(settings, **{"local_base_url": None, **options})
+    server.prepare()
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with server.running():
+            yield
+
+    app = Starlette(routes=server.routes, lifespan=lifespan)
+    with listen(app, before_end=server.begin_drain) as url:
+        yield LiveServer(url, server)
+
+
+@contextmanager
+def listen(app: Starlette, before_end: Callable[[], None] = lambda: None) -> Iterator[str]:
+    """Serve an application on a free port of this machine and give its address."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        # The protocol is named so that the test run does not depend on what else is installed.
+        config = uvicorn.Config(app, log_level="warning", lifespan="on", ws="none", http="h11")
+        runner = uvicorn.Server(config)
+        thread = threading.Thread(target=runner.run, kwargs={"sockets": [sock]}, daemon=True)
+        thread.start()
+        _wait_until_started(runner, thread)
+        try:
+            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+        finally:
+            before_end()
+            runner.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive(), "the server did not end"
+
+
+def _wait_until_started(runner: uvicorn.Server, thread: threading.Thread) -> None:
+    pause = threading.Event()
+    while not runner.started:
+        assert thread.is_alive(), "the server did not start"
+        pause.wait(0.005)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, empty_database: Path) -> Settings:
+    """Settings of a fresh site without a model server."""
+    data_dir = tmp_path / "data"
+    data_dir.mkdir(mode=0o700)
+    shutil.copy(empty_database, data_dir / "assistant.db")
+    return Settings(data_dir=data_dir, assistant_api_key=API_KEY)
+
+
+@pytest.fixture
+def offline(settings: Settings) -> Iterator[LiveServer]:
+    """A site that no model is connected to."""
+    with serve(settings) as live:
+        yield live
+
