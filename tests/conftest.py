@@ -134,4 +134,3 @@ def offline(settings: Settings) -> Iterator[LiveServer]:
     """A site that no model is connected to."""
     with serve(settings) as live:
         yield live
-

@@ -81,14 +81,21 @@ def _rank(error: ErrorDetails) -> int:
 def _explain(error: ErrorDetails) -> InvalidRequest:
     param = _path(error["loc"])
     kind, context, given = error["type"], error.get("ctx", {}), error["input"]
-    if kind in _TYPE_NAMES or kind == "any_of_type":
-        expected = error["msg"] if kind == "any_of_type" else _TYPE_NAMES[kind]
+    expected = _expected_type(error)
+    if expected is not None:
         return InvalidRequest(
             f"Invalid type for '{param}': expected {expected}, but got {describe(given)} instead.",
             param=param,
             code="invalid_type",
         )
     return _EXPLANATIONS.get(kind, _value_error)(param, context, given)
+
+
+def _expected_type(error: ErrorDetails) -> str | None:
+    kind = error["type"]
+    if kind == "union_tag_not_found" and not isinstance(error["input"], dict):
+        return "an object"
+    return error["msg"] if kind == "any_of_type" else _TYPE_NAMES.get(kind)
 
 
 def _unknown(param: str, _context: Mapping[str, Any], _given: Any) -> InvalidRequest:
@@ -113,7 +120,7 @@ def _not_allowed(param: str, context: Mapping[str, Any], given: Any) -> InvalidR
 
 def _wrong_tag(param: str, context: Mapping[str, Any], _given: Any) -> InvalidRequest:
     expected = context["expected_tags"].replace(UNION_TAG, "")
-    return _unsupported(f"{param}.type", expected, context["tag"])
+    return _unsupported(f"{param}.type", expected, context["tag"].removeprefix(UNION_TAG))
 
 
 def _unsupported(param: str, expected: str, given: Any) -> InvalidRequest:
@@ -151,6 +158,15 @@ def _too_short(param: str, context: Mapping[str, Any], given: Any) -> InvalidReq
     )
 
 
+def _wrong_pattern(param: str, context: Mapping[str, Any], _given: Any) -> InvalidRequest:
+    return invalid(
+        param,
+        "string does not match pattern. Expected a string that matches the pattern "
+        f"'{context['pattern']}'.",
+        "invalid_value",
+    )
+
+
 def _array_too_long(param: str, context: Mapping[str, Any], given: Any) -> InvalidRequest:
     return invalid(
         param,
@@ -170,7 +186,7 @@ def _array_too_short(param: str, context: Mapping[str, Any], given: Any) -> Inva
 
 
 def _above(param: str, context: Mapping[str, Any], given: Any) -> InvalidRequest:
-    noun = "integer" if isinstance(given, int) else "decimal"
+    noun = _number_noun(context["le"])
     return invalid(
         param,
         f"{noun} above maximum value. Expected a value <= {_number(context['le'])}, "
@@ -180,7 +196,7 @@ def _above(param: str, context: Mapping[str, Any], given: Any) -> InvalidRequest
 
 
 def _below(param: str, context: Mapping[str, Any], given: Any) -> InvalidRequest:
-    noun = "integer" if isinstance(given, int) else "decimal"
+    noun = _number_noun(context["ge"])
     return invalid(
         param,
         f"{noun} below minimum value. Expected a value >= {_number(context['ge'])}, "
@@ -207,11 +223,17 @@ _EXPLANATIONS: dict[str, Callable[[str, Mapping[str, Any], Any], InvalidRequest]
     "literal_error": _not_allowed,
     "string_too_long": _too_long,
     "string_too_short": _too_short,
+    "string_pattern_mismatch": _wrong_pattern,
     "too_long": _array_too_long,
     "too_short": _array_too_short,
     "less_than_equal": _above,
     "greater_than_equal": _below,
 }
+
+
+def _number_noun(bound: float) -> str:
+    # Pydantic gives the bound in the field's own type, whatever was sent.
+    return "decimal" if isinstance(bound, float) else "integer"
 
 
 def _number(value: float) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
 from enum import Enum, auto
@@ -175,8 +175,12 @@ class RunExecution:
         if not piece:
             return
         if self._answer is None:
-            self._answer = await Answer.begin(self._run, self._journal, int(self._clock()))
-        self._answer.append(kind, piece, self._journal)
+            await _untorn(self._begin_answer())
+        if self._answer is not None:
+            self._answer.append(kind, piece, self._journal)
+
+    async def _begin_answer(self) -> None:
+        self._answer = await Answer.begin(self._run, self._journal, int(self._clock()))
 
     async def _end(self, ending: Ending | None) -> None:
         self.ending = True
@@ -202,6 +206,22 @@ class RunExecution:
         )
         emissions.append((f"thread.run.{self._run.status}", responses.run(self._run)))
         await self._journal.commit(emissions, _outcome_columns(self._run), message, step)
+
+
+async def _untorn(work: Coroutine[None, None, None]) -> None:
+    """Await work that a cancellation may follow but not cut in two.
+
+    A transaction may have been committed although its waiter was cancelled; what this process
+    remembers must not differ from what the database holds.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()):
+            raise error from None
+        raise
 
 
 def _outcome_columns(run: Run) -> JSON:

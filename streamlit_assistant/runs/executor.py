@@ -39,12 +39,14 @@ class RunExecutor:
         clock: Clock,
         *,
         most_runs: int = MOST_RUNS,
+        drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         self._store = store
         self._hub = hub
         self._source = source
         self._clock = clock
         self._most_runs = most_runs
+        self._drain_seconds = drain_seconds
         self._name = new_id("executor")
         self._writer = EventWriter(store)
         self._executions: dict[str, RunExecution] = {}
@@ -65,7 +67,7 @@ class RunExecutor:
     async def stop(self) -> None:
         """Give running answers a moment, store what there is, end every follower."""
         self._draining = True
-        await self._wait_for_executions(DRAIN_SECONDS)
+        await self._wait_for_executions(self._drain_seconds)
         for execution in list(self._executions.values()):
             execution.stop(Stop.SHUTDOWN)
         await self._wait_for_executions(STOP_SECONDS)

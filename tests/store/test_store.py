@@ -1,0 +1,258 @@
+"""The store: ownership, order, the thread lock, the fence."""
+
+import itertools
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from streamlit_assistant.errors import InvalidRequest, LeaseLost, NotFound
+from streamlit_assistant.records import PageQuery, RunEvent, RunStatus
+from streamlit_assistant.store import Fence, Store
+from tests.conftest import FakeClock
+from tests.factories import OWNER, make_assistant, make_message, make_run, make_thread
+
+PAGINGS = list(itertools.product(("asc", "desc"), (1, 2, 3, 7, 8)))
+EVENT = [RunEvent(1, "thread.run.created", "{}")]
+
+
+async def thread_with(store: Store, count: int) -> tuple[str, list[str]]:
+    thread = make_thread()
+    messages = [make_message(thread.id, f"m{n}") for n in range(count)]
+    await store.threads.add(thread, messages)
+    return thread.id, [message.id for message in messages]
+
+
+def test_the_database_writes_ahead(empty_database: Path) -> None:
+    with sqlite3.connect(empty_database) as connection:
+        mode = connection.execute("PRAGMA journal_mode").fetchone()
+    connection.close()
+
+    assert mode == ("wal",)
+
+
+async def test_an_assistant_comes_back_as_it_was_stored(store: Store) -> None:
+    assistant = make_assistant(
+        name="小智·Zero",
+        tools=[{"type": "function", "function": {"name": "f", "strict": False}}],
+        metadata={"k": "🙂"},
+        temperature=0.0,
+        response_format={"type": "json_object"},
+    )
+
+    await store.assistants.add(assistant)
+
+    assert await store.assistants.get(OWNER, assistant.id) == assistant
+
+
+async def test_nobody_reaches_what_is_anothers(store: Store) -> None:
+    assistant = await store.assistants.add(make_assistant())
+    thread = await store.threads.add(make_thread())
+
+    with pytest.raises(NotFound):
+        await store.assistants.get("stranger", assistant.id)
+    with pytest.raises(NotFound):
+        await store.assistants.modify("stranger", assistant.id, {"name": "mine"})
+    with pytest.raises(NotFound):
+        await store.assistants.delete("stranger", assistant.id)
+    with pytest.raises(NotFound):
+        await store.threads.get("stranger", thread.id)
+    with pytest.raises(NotFound):
+        await store.threads.modify("stranger", thread.id, {"metadata": {}})
+    with pytest.raises(NotFound):
+        await store.threads.delete("stranger", thread.id)
+    with pytest.raises(NotFound):
+        await store.runs.add(make_run(thread.id, owner="stranger"), EVENT)
+    assert (await store.threads.page("stranger", PageQuery())).items == []
+
+
+async def test_messages_of_one_second_keep_their_order(store: Store) -> None:
+    thread_id, ids = await thread_with(store, 5)
+
+    page = await store.messages.page(thread_id, PageQuery(order="asc"))
+
+    assert [message.id for message in page.items] == ids
+
+
+@pytest.mark.parametrize(("order", "limit"), PAGINGS)
+async def test_paging_behind_a_cursor_visits_everything_once(
+    store: Store, order: str, limit: int
+) -> None:
+    thread_id, ids = await thread_with(store, 7)
+    seen: list[str] = []
+    after = None
+    while True:
+        page = await store.messages.page(thread_id, PageQuery(limit, order, after))
+        seen += [message.id for message in page.items]
+        if not page.has_more:
+            break
+        after = seen[-1]
+
+    assert seen == (ids if order == "asc" else ids[::-1])
+
+
+@pytest.mark.parametrize(("order", "limit"), PAGINGS)
+async def test_paging_ahead_of_a_cursor_walks_back_the_same_way(
+    store: Store, order: str, limit: int
+) -> None:
+    thread_id, ids = await thread_with(store, 7)
+    listed = ids if order == "asc" else ids[::-1]
+    seen: list[str] = []
+    before = listed[-1]
+    while True:
+        page = await store.messages.page(thread_id, PageQuery(limit, order, before=before))
+        seen = [message.id for message in page.items] + seen
+        if not page.has_more:
+            break
+        before = seen[0]
+
+    assert seen == listed[:-1]
+
+
+async def test_the_page_between_two_cursors_holds_what_lies_between(store: Store) -> None:
+    thread_id, ids = await thread_with(store, 7)
+
+    between = PageQuery(20, "asc", after=ids[1], before=ids[5])
+    page = await store.messages.page(thread_id, between)
+
+    assert [message.id for message in page.items] == ids[2:5]
+
+
+async def test_an_unknown_cursor_is_named(store: Store) -> None:
+    thread_id, _ = await thread_with(store, 1)
+    _, others = await thread_with(store, 1)
+
+    with pytest.raises(NotFound, match=others[0]):
+        await store.messages.page(thread_id, PageQuery(after=others[0]))
+
+
+async def test_threads_are_listed_by_their_last_activity(store: Store) -> None:
+    first, second = make_thread(), make_thread()
+    await store.threads.add(first, [make_message(first.id)])
+    await store.threads.add(second, [make_message(second.id)])
+    await store.messages.add(make_message(first.id))
+
+    page = await store.threads.page(OWNER, PageQuery())
+
+    assert [thread.id for thread in page.items] == [first.id, second.id]
+
+
+async def test_a_thread_is_named_after_its_first_question(store: Store) -> None:
+    thread = make_thread()
+    await store.threads.add(thread)
+    await store.messages.add(make_message(thread.id, "hello", role="assistant"))
+    assert (await store.threads.get(OWNER, thread.id)).title is None
+
+    await store.messages.add(make_message(thread.id, "  What is\n\n a 小智?  "))
+    await store.messages.add(make_message(thread.id, "another"))
+
+    named = await store.threads.get(OWNER, thread.id)
+    assert (named.title, named.message_count) == ("What is a 小智?", 3)
+
+
+async def test_a_long_question_makes_a_short_title(store: Store) -> None:
+    thread = make_thread()
+    await store.threads.add(thread, [make_message(thread.id, "word " * 50_000)])
+
+    title = (await store.threads.get(OWNER, thread.id)).title
+
+    assert title is not None
+    assert len(title) <= 60
+    assert title.endswith("word…")
+
+
+async def test_an_active_run_locks_its_thread(store: Store) -> None:
+    thread_id, _ = await thread_with(store, 1)
+    run = make_run(thread_id)
+    await store.runs.add(run, EVENT)
+
+    with pytest.raises(InvalidRequest) as message_refused:
+        await store.messages.add(make_message(thread_id))
+    with pytest.raises(InvalidRequest) as run_refused:
+        await store.runs.add(make_run(thread_id), EVENT)
+
+    assert str(message_refused.value) == (
+        f"Can't add messages to {thread_id} while a run {run.id} is active."
+    )
+    assert str(run_refused.value) == f"Thread {thread_id} already has an active run {run.id}."
+
+
+async def test_a_refused_run_leaves_nothing_behind(store: Store) -> None:
+    thread_id, ids = await thread_with(store, 1)
+    await store.runs.add(make_run(thread_id), EVENT)
+
+    with pytest.raises(InvalidRequest):
+        await store.runs.add(make_run(thread_id), EVENT, [make_message(thread_id)])
+
+    page = await store.messages.page(thread_id, PageQuery())
+    assert [message.id for message in page.items] == ids
+
+
+async def test_a_run_is_claimed_once_and_the_oldest_first(store: Store) -> None:
+    runs = []
+    for _ in range(2):
+        thread_id, _ = await thread_with(store, 1)
+        runs.append(make_run(thread_id))
+        await store.runs.add(runs[-1], EVENT)
+
+    claimed = [await store.runs.claim("me") for _ in range(3)]
+
+    assert [run.id if run else None for run in claimed] == [runs[0].id, runs[1].id, None]
+    assert claimed[0] is not None
+    assert (claimed[0].status, claimed[0].attempt) == (RunStatus.IN_PROGRESS, 1)
+
+
+async def test_a_zombie_cannot_write(store: Store, clock: FakeClock) -> None:
+    thread_id, _ = await thread_with(store, 1)
+    await store.runs.add(make_run(thread_id), EVENT)
+    run = await store.runs.claim("zombie")
+    assert run is not None
+    zombie = Fence(run.id, "zombie", run.attempt)
+
+    [adopted] = await store.runs.adopt_orphans("heir")
+    late = [RunEvent(2, "thread.run.in_progress", "{}")]
+
+    assert adopted.attempt == 2
+    assert await store.events.append({zombie: late}) == [zombie]
+    with pytest.raises(LeaseLost):
+        await store.runs.save(zombie, changes={"status": RunStatus.COMPLETED}, events=late)
+    row = await store.runs.get(thread_id, run.id)
+    assert (row.status, row.last_event) == (RunStatus.IN_PROGRESS, 1)
+    assert len(await store.events.after(run.id, 0)) == 1
+
+
+async def test_a_save_that_fails_stores_nothing(store: Store) -> None:
+    thread_id, ids = await thread_with(store, 1)
+    await store.runs.add(make_run(thread_id), EVENT)
+    stranger = Fence("run_none", "me", 1)
+
+    with pytest.raises(LeaseLost):
+        await store.runs.save(
+            stranger, changes={"status": "failed"}, events=[], message=make_message(thread_id)
+        )
+
+    assert len((await store.messages.page(thread_id, PageQuery())).items) == len(ids)
+
+
+async def test_deleting_a_thread_deletes_what_hangs_on_it(store: Store) -> None:
+    thread_id, ids = await thread_with(store, 2)
+    run = make_run(thread_id)
+    await store.runs.add(run, EVENT)
+
+    await store.threads.delete(OWNER, thread_id)
+
+    with pytest.raises(NotFound):
+        await store.messages.get(thread_id, ids[0])
+    with pytest.raises(NotFound):
+        await store.runs.get(thread_id, run.id)
+    assert await store.events.after(run.id, 0) == []
+
+
+async def test_events_of_an_active_run_are_not_forgotten(store: Store, clock: FakeClock) -> None:
+    thread_id, _ = await thread_with(store, 1)
+    run = make_run(thread_id)
+    await store.runs.add(run, EVENT)
+
+    await store.events.forget(int(clock()) + 10_000)
+
+    assert await store.events.after(run.id, 0) == EVENT
