@@ -120,17 +120,22 @@ def _wait_until_started(runner: uvicorn.Server, thread: threading.Thread) -> Non
         pause.wait(0.005)
 
 
-@pytest.fixture
-def settings(tmp_path: Path, empty_database: Path) -> Settings:
-    """Settings of a fresh site without a model server."""
-    data_dir = tmp_path / "data"
+def new_site(folder: Path, empty_database: Path) -> Settings:
+    """Return the settings of a fresh site without a model server."""
+    data_dir = folder / "data"
     data_dir.mkdir(mode=0o700)
     shutil.copy(empty_database, data_dir / "assistant.db")
     return Settings(data_dir=data_dir, assistant_api_key=API_KEY)
 
 
 @pytest.fixture
-def offline(settings: Settings) -> Iterator[LiveServer]:
-    """A site that no model is connected to."""
-    with serve(settings) as live:
+def settings(tmp_path: Path, empty_database: Path) -> Settings:
+    """Settings of a site of this test's own."""
+    return new_site(tmp_path, empty_database)
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[LiveServer]:
+    """A site that no model is connected to, shared by the tests of a file."""
+    with serve(new_site(tmp_path_factory.mktemp("offline"), empty_database)) as live:
         yield live

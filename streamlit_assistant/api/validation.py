@@ -209,7 +209,8 @@ def _value_error(param: str, context: Mapping[str, Any], _given: Any) -> Invalid
     cause = context.get("error")
     if isinstance(cause, ValueError) and cause.args:
         # Our own validators raise ValueError(message, code, parameter within the field).
-        message, code, inner = (*cause.args, "invalid_value", "")[:3]
+        defaults = ("", "invalid_value", "")
+        message, code, inner = (*cause.args, *defaults[len(cause.args) :])
         path = f"{param}{inner}"
         return InvalidRequest(str(message).replace("{param}", path), param=path, code=code)
     return InvalidRequest(f"Invalid value for '{param}'.", param=param, code="invalid_value")
