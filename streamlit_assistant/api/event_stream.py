@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 from streamlit_assistant import responses
 from streamlit_assistant.errors import InvalidRequest
 from streamlit_assistant.records import Run, RunEvent
-from streamlit_assistant.runs.events import ends_stream
+from streamlit_assistant.runs.events import PAUSES, ends_stream
 
 logger = logging.getLogger(__name__)
 
@@ -37,25 +37,26 @@ HEADERS = {
 
 def stream_events(request: Request, follow: Follow, run: Run, after: int = 0) -> StreamingResponse:
     """Answer with a run's events behind a number, until it pauses or ends."""
-    frames = _frames(follow(run, after, _heartbeat_seconds(request)))
+    frames = _frames(follow(run, after, _heartbeat_seconds(request)), run.status in PAUSES)
     return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _frames(batches: AsyncIterator[Sequence[RunEvent]]) -> AsyncGenerator[bytes, None]:
-    last: RunEvent | None = None
+async def _frames(
+    batches: AsyncIterator[Sequence[RunEvent]], over: bool
+) -> AsyncGenerator[bytes, None]:
     try:
         async for batch in batches:
             if not batch:
                 yield HEARTBEAT
                 continue
-            last = batch[-1]
+            over = ends_stream(batch[-1])
             yield b"".join(_frame(event) for event in batch)
     except SQLAlchemyError:
         logger.exception("event stream broke")
         yield _error_frame("The server could not read the events of this run. Its log says why.")
         return
     # Without it the client knows that the stream broke, and asks again.
-    if last is not None and ends_stream(last):
+    if over:
         yield DONE
 
 

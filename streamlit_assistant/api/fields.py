@@ -13,7 +13,7 @@ from pydantic import (
     Tag,
 )
 
-from streamlit_assistant.api.validation import UNION_TAG
+from streamlit_assistant.api.validation import UNION_TAG, BadField
 
 MOST_CONTENT = 256_000  # characters of a message or of instructions
 MOST_METADATA, MOST_METADATA_KEY, MOST_METADATA_VALUE = 16, 64, 512
@@ -61,14 +61,14 @@ def _array(value: Any) -> str | None:
 
 def _check_metadata(value: dict[str, str]) -> dict[str, str]:
     if len(value) > MOST_METADATA:
-        raise ValueError(
+        raise BadField(
             f"Invalid '{{param}}': too many properties. Expected an object with at most "
             f"{MOST_METADATA} properties, but got an object with {len(value)} properties instead.",
             "object_above_max_properties",
         )
     for key, text in value.items():
         if len(key) > MOST_METADATA_KEY:
-            raise ValueError(
+            raise BadField(
                 f"Invalid property name in 'metadata': '{key}' is too long. Expected a string "
                 f"with maximum length {MOST_METADATA_KEY}, but got a string with length "
                 f"{len(key)} instead.",
@@ -76,7 +76,7 @@ def _check_metadata(value: dict[str, str]) -> dict[str, str]:
                 f".{key}",
             )
         if len(text) > MOST_METADATA_VALUE:
-            raise ValueError(
+            raise BadField(
                 f"Invalid '{{param}}': string too long. Expected a string with maximum length "
                 f"{MOST_METADATA_VALUE}, but got a string with length {len(text)} instead.",
                 "string_above_max_length",

@@ -31,6 +31,17 @@ _TYPE_NAMES = {
 }
 
 
+class BadField(ValueError):
+    """What a validator of our own found; `{param}` in the message stands for the path."""
+
+    def __init__(self, message: str, code: str, inside: str = "") -> None:
+        """`inside` is the path within the field, such as `.key`."""
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.inside = inside
+
+
 def parse(model: type[M], body: Any) -> M:
     """Return the validated request, or raise `InvalidRequest` for its most basic problem."""
     if not isinstance(body, dict):
@@ -207,12 +218,9 @@ def _below(param: str, context: Mapping[str, Any], given: Any) -> InvalidRequest
 
 def _value_error(param: str, context: Mapping[str, Any], _given: Any) -> InvalidRequest:
     cause = context.get("error")
-    if isinstance(cause, ValueError) and cause.args:
-        # Our own validators raise ValueError(message, code, parameter within the field).
-        defaults = ("", "invalid_value", "")
-        message, code, inner = (*cause.args, *defaults[len(cause.args) :])
-        path = f"{param}{inner}"
-        return InvalidRequest(str(message).replace("{param}", path), param=path, code=code)
+    if isinstance(cause, BadField):
+        path = f"{param}{cause.inside}"
+        return InvalidRequest(cause.message.replace("{param}", path), param=path, code=cause.code)
     return InvalidRequest(f"Invalid value for '{param}'.", param=param, code="invalid_value")
 
 

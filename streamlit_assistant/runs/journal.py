@@ -40,11 +40,13 @@ class EventWriter:
         self._work.set()
 
     async def run(self) -> None:
-        """Store what is pending, at most every `FLUSH_SECONDS`, until cancelled."""
+        """Store what is pending, `FLUSH_SECONDS` after it came, until cancelled."""
         while True:
             await self._work.wait()
-            await self.flush()
+            # Waiting comes first: a commit that follows soon takes the pending events along, and
+            # finds the lock free.
             await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()
 
     async def flush(self) -> None:
         """Store what is pending now. What could not be stored stays pending."""
