@@ -1,6 +1,5 @@
 """Bad input over HTTP: status, words, parameter and code, and nothing lost."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -10,13 +9,6 @@ from tests.conftest import API_KEY, LiveServer
 
 ASSISTANT = "asst_default"
 LONG = "x" * 256_001
-
-
-@pytest.fixture
-def http(offline: LiveServer) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {API_KEY}"}
-    with httpx.Client(base_url=f"{offline.url}/v1", headers=headers, timeout=20) as client:
-        yield client
 
 
 @pytest.fixture

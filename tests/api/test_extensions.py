@@ -2,16 +2,10 @@
 
 import httpx
 import openai
-import pytest
 
 from tests.conftest import API_KEY, LiveServer
 
 HEADERS = {"Authorization": f"Bearer {API_KEY}"}
-
-
-@pytest.fixture
-def client(offline: LiveServer) -> openai.OpenAI:
-    return offline.client()
 
 
 def frames(text: str) -> list[str]:

@@ -6,11 +6,6 @@ import pytest
 from tests.conftest import LiveServer
 
 
-@pytest.fixture
-def client(offline: LiveServer) -> openai.OpenAI:
-    return offline.client()
-
-
 def test_an_assistant_lives_through_all_five_operations(client: openai.OpenAI) -> None:
     made = client.beta.assistants.create(
         model="gpt-4o",
