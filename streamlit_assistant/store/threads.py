@@ -33,7 +33,7 @@ class Threads:
             return await find_thread(connection, owner, thread_id)
 
     async def page(self, owner: str, query: PageQuery) -> Page[Thread]:
-        """Return a page of the owner's threads, ordered by their last activity."""
+        """Return a page of the owner's threads that hold messages, by their last activity."""
         async with self._database.read() as connection:
             return await read_page(
                 connection,
@@ -41,6 +41,7 @@ class Threads:
                 Thread,
                 query,
                 threads.c.owner == owner,
+                threads.c.last_message_seq > 0,
                 noun="thread",
                 by=("last_message_seq", "seq"),
             )

@@ -137,6 +137,12 @@ async def test_threads_are_listed_by_their_last_activity(store: Store) -> None:
     assert [thread.id for thread in page.items] == [first.id, second.id]
 
 
+async def test_a_thread_without_messages_is_not_listed(store: Store) -> None:
+    await store.threads.add(make_thread())
+
+    assert (await store.threads.page(OWNER, PageQuery())).items == []
+
+
 async def test_a_thread_is_named_after_its_first_question(store: Store) -> None:
     thread = make_thread()
     await store.threads.add(thread)

@@ -1,0 +1,160 @@
+"""Sync column: ChatBot, one chat with one assistant. Knows the openai client and no streamlit."""
+
+from collections.abc import Generator
+from uuid import uuid4
+
+import openai
+
+from streamlit_assistant.assistants_client import AssistantsClient
+from streamlit_assistant.chat_errors import ChatError, ErrorKind
+from streamlit_assistant.chat_records import (
+    ChatMessage,
+    ChatThread,
+    Ending,
+    Finished,
+    RunState,
+    TextDelta,
+    Update,
+    Waiting,
+)
+from streamlit_assistant.patience import Patience, Timing
+from streamlit_assistant.posting import post_once
+from streamlit_assistant.run_following import POST_PATIENCE, Progress, RunFollower
+
+__all__ = [
+    "ChatBot",
+    "ChatError",
+    "ChatMessage",
+    "ChatThread",
+    "Ending",
+    "ErrorKind",
+    "Finished",
+    "RunState",
+    "TextDelta",
+    "Timing",
+    "Update",
+    "Waiting",
+]
+
+READ_PATIENCE = 5.0  # seconds: the page draws nothing while it reads
+
+
+class ChatBot:
+    """A chat: asks, follows the answer, and reads what the thread holds.
+
+    Every method raises ChatError, and no other error, when the API cannot be reached or refuses.
+    The server owns the answer: closing an iterator of updates stops nothing but the following.
+    """
+
+    def __init__(
+        self,
+        client: openai.OpenAI,
+        assistant_id: str,
+        thread_id: str | None = None,
+        *,
+        streaming: bool = True,
+        message_limit: int = 1000,
+        timing: Timing | None = None,
+    ) -> None:
+        self.assistant_id = assistant_id
+        self.thread_id = thread_id or None
+        self._streaming = streaming
+        self._message_limit = message_limit
+        self._timing = timing or Timing()
+        self._api = AssistantsClient(client, self._timing.wall)
+        self._posting = Patience(self._timing, POST_PATIENCE)
+        self._reading = Patience(self._timing, READ_PATIENCE)
+
+    def ask(self, prompt: str) -> Generator[Update, None, None]:
+        """Post the prompt, in a new thread if none is open, and follow the answer."""
+        if not prompt.strip():
+            raise ChatError("rejected", "The message is empty.")
+        return self._ask(prompt)
+
+    def retry(self) -> Generator[Update, None, None]:
+        """Have the thread answered again, without a new message, and follow the answer."""
+        return self._follower(self._open_thread()).start(self.assistant_id)
+
+    def follow(self, run_id: str) -> Generator[Update, None, None]:
+        """Follow a run from its first word, whether it still runs or has just ended."""
+        return self._follower(self._open_thread()).attach(run_id)
+
+    def latest_run(self) -> RunState | None:
+        """The newest run of the open thread."""
+        if (thread_id := self.thread_id) is None:
+            return None
+        return self._reading.call(lambda: self._api.latest_run(thread_id))
+
+    def stop(self) -> None:
+        """Cancel the run that holds the open thread; that it ended just now is no error."""
+        run = self.latest_run()
+        if run is None or not _can_be_cancelled(run):
+            return
+        thread_id = self._open_thread()
+        try:
+            self._reading.call(lambda: self._api.cancel_run(thread_id, run.id))
+        except ChatError:
+            if self._still_runs(run):
+                raise
+
+    def messages(self, limit: int = 40, before: str | None = None) -> list[ChatMessage]:
+        """The newest messages, or the page just older than message `before`; the oldest first."""
+        if (thread_id := self.thread_id) is None:
+            return []
+        return self._reading.call(lambda: self._api.messages(thread_id, limit, before))
+
+    def message_count(self) -> int | None:
+        """How many messages the open thread holds, or None where the server does not say."""
+        if (thread_id := self.thread_id) is None:
+            return 0
+        return self._reading.call(lambda: self._api.message_count(thread_id))
+
+    def limit_reached(self) -> bool:
+        """Whether the open thread is known to be full."""
+        count = self.message_count()
+        return count is not None and count >= self._message_limit
+
+    def threads(self, limit: int = 30) -> list[ChatThread]:
+        """The newest chats, or none where the server keeps no list of them."""
+        try:
+            return self._reading.call(lambda: self._api.threads(limit))
+        except ChatError as error:
+            if error.kind != "not_found":
+                raise
+            return []
+
+    def _ask(self, prompt: str) -> Generator[Update, None, None]:
+        progress = Progress(self._timing)
+        if self.thread_id is None:
+            # An attempt that got lost may leave an empty thread behind, which does no harm.
+            self.thread_id = yield from self._posting.insist(
+                self._api.create_thread, sign=progress.waiting
+            )
+        thread_id, mark = self.thread_id, uuid4().hex
+        yield from post_once(
+            self._posting,
+            create=lambda: self._api.post_message(thread_id, prompt, mark),
+            find=lambda: self._api.find_message(thread_id, mark),
+            sign=progress.waiting,
+        )
+        # Nothing is yielded between the two posts when all goes well: the page may drop the
+        # iterator at any yield, and a message without a run would go unanswered.
+        yield from self._follower(thread_id, progress).start(self.assistant_id)
+
+    def _follower(self, thread_id: str, progress: Progress | None = None) -> RunFollower:
+        progress = progress or Progress(self._timing)
+        return RunFollower(self._api, self._timing, progress, thread_id, streaming=self._streaming)
+
+    def _open_thread(self) -> str:
+        if self.thread_id is None:
+            raise ChatError("not_found", "No chat is open.")
+        return self.thread_id
+
+    def _still_runs(self, run: RunState) -> bool:
+        newest = self.latest_run()
+        return newest is not None and newest.id == run.id and _can_be_cancelled(newest)
+
+
+def _can_be_cancelled(run: RunState) -> bool:
+    waits_for_tools = run.ending is Ending.REQUIRES_ACTION
+    return (run.active and run.status != "cancelling") or waits_for_tools
