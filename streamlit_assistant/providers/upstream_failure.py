@@ -13,6 +13,7 @@ from streamlit_assistant.errors import RunErrorCode, UpstreamError
 
 _KEY = re.compile(r"\b(?:sk|key|gsk|xai)-[\w*.-]{4,}")
 MOST_WORDS = 500  # characters of the server's own words; some answer a whole page
+SHORTEST_KEY = 4  # shorter ones are placeholders and stand in ordinary words
 _EVENT_STREAM = "text/event-stream"
 
 
@@ -72,9 +73,12 @@ def _words(error: Exception, api_key: str) -> str:
     body = getattr(error, "body", None)
     message = body.get("message") if isinstance(body, dict) else None
     text = message if isinstance(message, str) and message else str(error)
-    if "<html" in text.lower() or "<!doctype" in text.lower():
-        text = "it answered with a web page."
-    if len(api_key) > 4:
+    if isinstance(error, openai.APIStatusError) and not isinstance(body, dict):
+        html = "html" in error.response.headers.get("content-type", "")
+        text = (
+            "it answered with a web page." if html else (error.response.text or "without a word.")
+        )
+    if len(api_key) > SHORTEST_KEY:
         text = text.replace(api_key, "…")
     return _KEY.sub("…", text)[:MOST_WORDS]
 

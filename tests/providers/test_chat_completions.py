@@ -1,0 +1,334 @@
+"""The Chat Completions adapter against a model server on a real socket."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import openai
+import pytest
+
+from streamlit_assistant.errors import RunErrorCode, UpstreamError
+from streamlit_assistant.providers.base import (
+    Delta,
+    Finish,
+    FinishReason,
+    ModelRequest,
+    PromptMessage,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    Usage,
+)
+from streamlit_assistant.providers.chat_completions import ChatCompletionsProvider
+from tests.providers.conftest import SSE, RawUpstream, chunk, usage
+
+KEY = "sk-secret-0123456789"
+STOP = Finish(FinishReason.STOP)
+
+
+def text(value: str) -> dict[str, Any]:
+    return {"type": "text", "text": {"value": value, "annotations": []}}
+
+
+def request(*messages: PromptMessage, **fields: Any) -> ModelRequest:
+    shown = messages or (PromptMessage("user", [text("hi")]),)
+    return ModelRequest(**{"model": "m", "instructions": "Be kind.", "messages": shown, **fields})
+
+
+@pytest.fixture
+async def client(upstream: RawUpstream) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(base_url=upstream.url, api_key=KEY, max_retries=0) as opened:
+        yield opened
+
+
+@pytest.fixture
+def provider(client: openai.AsyncOpenAI) -> ChatCompletionsProvider:
+    return ChatCompletionsProvider(client, first_token_seconds=0.5, silence_seconds=0.5)
+
+
+async def deltas(
+    provider: ChatCompletionsProvider, asked: ModelRequest | None = None
+) -> list[Delta]:
+    return [delta async for delta in provider.stream(asked or request())]
+
+
+async def failure(provider: ChatCompletionsProvider) -> tuple[list[Delta], UpstreamError]:
+    seen: list[Delta] = []
+    with pytest.raises(UpstreamError) as caught:
+        async for delta in provider.stream(request()):
+            seen.append(delta)
+    return seen, caught.value
+
+
+async def test_text_usage_and_the_end_arrive_as_deltas(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(
+        chunk(role="assistant", content=""),
+        chunk(content="你"),
+        chunk(content="好🙂"),
+        chunk("stop"),
+        usage(5, 2),
+    )
+
+    assert await deltas(provider) == [TextDelta("你"), TextDelta("好🙂"), STOP, Usage(5, 2)]
+
+
+async def test_usage_on_the_last_choice_counts_too(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    last = chunk("stop", content="x") | {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+    upstream.say(last)
+
+    assert await deltas(provider) == [TextDelta("x"), STOP, Usage(1, 1)]
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+async def test_thinking_is_told_apart_from_the_answer(
+    upstream: RawUpstream, provider: ChatCompletionsProvider, field: str
+) -> None:
+    upstream.say(chunk(**{field: "hm"}), chunk(content="yes"), chunk("stop"))
+
+    assert await deltas(provider) == [ReasoningDelta("hm"), TextDelta("yes"), STOP]
+
+
+async def test_a_refusal_is_told_apart_from_the_answer(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(chunk(refusal="no"), chunk("stop"))
+
+    assert await deltas(provider) == [RefusalDelta("no"), STOP]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("length", FinishReason.MAX_TOKENS), ("content_filter", FinishReason.CONTENT_FILTER)],
+)
+async def test_why_the_model_stopped_is_passed_on(
+    upstream: RawUpstream, provider: ChatCompletionsProvider, said: str, meant: FinishReason
+) -> None:
+    upstream.say(chunk(content="x"), chunk(said))
+
+    assert await deltas(provider) == [TextDelta("x"), Finish(meant)]
+
+
+async def test_comments_and_bytes_cut_anywhere_do_no_harm(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(chunk(content="小智"), chunk("stop"))
+    whole = b": PROCESSING\n\n" + b"".join(p for p in upstream.pieces if isinstance(p, bytes))
+    upstream.pieces = [whole[n : n + 1] for n in range(len(whole))]
+
+    assert await deltas(provider) == [TextDelta("小智"), STOP]
+
+
+async def test_an_early_end_has_no_finish(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(chunk(content="half"))
+    upstream.pieces.pop()
+
+    assert await deltas(provider) == [TextDelta("half")]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body", "said", "code"),
+    [
+        (200, "text/html", b"<html>hello</html>", "most end in /v1", RunErrorCode.SERVER_ERROR),
+        (200, "application/json", b"{}", "does not stream", RunErrorCode.SERVER_ERROR),
+        (
+            401,
+            "application/json",
+            b'{"error":{"message":"Incorrect API key provided: sk-secret-0123456789"}}',
+            "refused the key in OPENAI_API_KEY",
+            RunErrorCode.SERVER_ERROR,
+        ),
+        (
+            404,
+            "application/json",
+            b'{"error":{"message":"model \'m\' not found"}}',
+            "model 'm' not found",
+            RunErrorCode.SERVER_ERROR,
+        ),
+        (
+            429,
+            "application/json",
+            b'{"error":{"message":"slow down","type":"requests"}}',
+            "slow down",
+            RunErrorCode.RATE_LIMIT_EXCEEDED,
+        ),
+        (
+            402,
+            "application/json",
+            b'{"error":{"message":"no credits","code":402}}',
+            "no credits",
+            RunErrorCode.RATE_LIMIT_EXCEEDED,
+        ),
+        (
+            400,
+            "application/json",
+            b'{"error":{"message":"too long","type":"exceed_context_size_error","code":400}}',
+            "too long",
+            RunErrorCode.INVALID_PROMPT,
+        ),
+        (
+            502,
+            "text/html",
+            b"<!doctype html><html>Bad gateway</html>",
+            "failed with status 502: it answered with a web page",
+            RunErrorCode.SERVER_ERROR,
+        ),
+        (500, "text/plain", b"", "failed with status 500", RunErrorCode.SERVER_ERROR),
+    ],
+)
+async def test_a_refusal_of_the_server_becomes_plain_words(
+    upstream: RawUpstream,
+    provider: ChatCompletionsProvider,
+    status: int,
+    kind: str,
+    body: bytes,
+    said: str,
+    code: RunErrorCode,
+) -> None:
+    upstream.status, upstream.content_type, upstream.pieces = status, kind, [body]
+
+    seen, error = await failure(provider)
+
+    assert seen == []
+    assert said in error.message
+    assert error.code is code
+    assert "secret" not in error.message
+    assert "<" not in error.message
+
+
+async def test_the_servers_request_id_is_passed_on(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.status, upstream.content_type = 500, "application/json"
+    upstream.headers = {"x-request-id": "req_7"}
+    upstream.pieces = [b'{"error":{"message":"oops"}}']
+
+    _, error = await failure(provider)
+
+    assert error.message.endswith("oops (request req_7)")
+
+
+@pytest.mark.parametrize(
+    ("tail", "said"),
+    [
+        ([b'data: {"error":{"code":502,"message":"upstream died"}}\n\n'], "upstream died"),
+        ([b"data: {broken\n\n"], "not a valid answer"),
+        ([2.0], "did not answer in time"),
+    ],
+)
+async def test_a_failure_in_mid_stream_keeps_what_came_before(
+    upstream: RawUpstream,
+    provider: ChatCompletionsProvider,
+    tail: list[bytes | float],
+    said: str,
+) -> None:
+    upstream.say(chunk(content="half"))
+    upstream.pieces[1:] = tail
+
+    seen, error = await failure(provider)
+
+    assert seen == [TextDelta("half")]
+    assert said in error.message
+
+
+async def test_a_server_that_hangs_is_given_up(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.pause_before = 2.0
+
+    _, error = await failure(provider)
+
+    assert "did not answer in time" in error.message
+
+
+async def test_a_server_that_is_down_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://user:hunter22@127.0.0.1:{port}/v1"
+    async with openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
+        _, error = await failure(ChatCompletionsProvider(client))
+
+    assert f"127.0.0.1:{port}/v1 cannot be reached" in error.message
+    assert "hunter22" not in error.message
+
+
+async def test_a_connection_reset_in_mid_stream_is_noticed() -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked"
+        writer.write(head + b"\r\n\r\n5\r\ndata:\r\n")
+        await writer.drain()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(reset, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    async with server, openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
+        _, error = await failure(ChatCompletionsProvider(client))
+
+    assert "the connection broke" in error.message
+
+
+async def test_closing_the_stream_hangs_up_on_the_server(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(chunk(content="first"))
+    upstream.pieces[1:] = [5.0]
+    stream = provider.stream(request())
+    await anext(stream)
+
+    await stream.aclose()
+
+    async with asyncio.timeout(3):
+        while not upstream.client_left.is_set():  # noqa: ASYNC110 - set in another thread's loop
+            await asyncio.sleep(0.01)
+
+
+async def test_the_conversation_is_sent_in_the_form_every_server_knows(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(chunk(content="x"), chunk("stop"))
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA", "detail": "low"}}
+
+    await deltas(
+        provider,
+        request(
+            PromptMessage("user", [text("one"), text("two")]),
+            PromptMessage("assistant", [{"type": "refusal", "refusal": "no"}]),
+            PromptMessage("user", [text("look"), image]),
+            max_completion_tokens=300,
+            temperature=0.0,
+            response_format={"type": "json_object"},
+        ),
+    )
+
+    [body] = upstream.requests
+    assert body["messages"] == [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "one\n\ntwo"},
+        {"role": "assistant", "content": "no"},
+        {"role": "user", "content": [{"type": "text", "text": "look"}, image]},
+    ]
+    assert (body["max_tokens"], body["temperature"]) == (300, 0.0)
+    assert body["response_format"] == {"type": "json_object"}
+    assert body["stream_options"] == {"include_usage": True}
+    assert not {"max_completion_tokens", "top_p", "reasoning_effort"} & set(body)
+
+
+async def test_openai_is_asked_with_its_own_names(
+    upstream: RawUpstream, client: openai.AsyncOpenAI
+) -> None:
+    upstream.say(chunk(content="x"), chunk("stop"))
+
+    await deltas(
+        ChatCompletionsProvider(client, is_openai=True), request(max_completion_tokens=300)
+    )
+
+    assert upstream.requests[0]["max_completion_tokens"] == 300
+    assert "max_tokens" not in upstream.requests[0]
+    assert upstream.content_type == SSE

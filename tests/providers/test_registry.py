@@ -1,0 +1,141 @@
+"""Who answers, and with which model."""
+
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from streamlit_assistant.errors import UpstreamError
+from streamlit_assistant.providers.chat_completions import ChatCompletionsProvider
+from streamlit_assistant.providers.offline import OfflineProvider
+from streamlit_assistant.providers.registry import (
+    ProviderRegistry,
+    Upstream,
+    configured_upstream,
+)
+from tests.providers.conftest import RawUpstream
+
+
+@pytest.fixture
+def nowhere() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+
+
+@pytest.fixture
+async def local(upstream: RawUpstream) -> AsyncIterator[ProviderRegistry]:
+    """A registry without settings, on a machine where a model server may be found."""
+    registry = ProviderRegistry(None, local_base_url=upstream.url)
+    yield registry
+    await registry.close()
+
+
+def model(name: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": 1, "owned_by": "library"}
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "name", "expected"),
+    [
+        (None, None, "m", None),
+        ("k", None, None, Upstream("https://api.openai.com/v1", "k", "gpt-6-luna")),
+        ("k", None, "m", Upstream("https://api.openai.com/v1", "k", "m")),
+        (None, "http://x/v1", None, Upstream("http://x/v1", None, None)),
+        ("k", "http://x/v1", "m", Upstream("http://x/v1", "k", "m")),
+    ],
+)
+def test_the_settings_name_the_model_server(
+    key: str | None, url: str | None, name: str | None, expected: Upstream | None
+) -> None:
+    assert configured_upstream(key, url, name) == expected
+
+
+def test_an_upstream_does_not_show_its_key() -> None:
+    assert "hidden" not in repr(Upstream("http://x/v1", "hidden"))
+
+
+async def test_with_nothing_at_all_the_offline_assistant_answers(nowhere: str) -> None:
+    registry = ProviderRegistry(None, local_base_url=nowhere)
+
+    choice = await registry.choose("gpt-4o")
+
+    assert isinstance(choice.provider, OfflineProvider)
+    assert choice.model == "offline"
+    assert "no model connected" in await registry.summary()
+    await registry.close()
+
+
+async def test_a_model_server_on_this_machine_is_found_also_later(
+    upstream: RawUpstream, local: ProviderRegistry
+) -> None:
+    before = await local.choose("default")
+    upstream.models = [model("nomic-embed-text"), model("llama3.2")]
+
+    after = await local.choose("default")
+
+    assert isinstance(before.provider, OfflineProvider)
+    assert isinstance(after.provider, ChatCompletionsProvider)
+    assert after.model == "llama3.2"
+    assert upstream.url in await local.summary()
+
+
+async def test_an_assistants_own_model_is_asked_for_by_its_name(
+    upstream: RawUpstream, local: ProviderRegistry
+) -> None:
+    upstream.models = [model("llama3.2")]
+
+    assert (await local.choose("qwen3")).model == "qwen3"
+
+
+async def test_the_list_of_models_is_not_fetched_for_every_run(
+    upstream: RawUpstream, local: ProviderRegistry
+) -> None:
+    upstream.models = [model("llama3.2")]
+
+    for _ in range(5):
+        await local.choose("default")
+
+    assert upstream.model_lists == 1
+
+
+async def test_a_server_without_models_says_what_to_do(upstream: RawUpstream) -> None:
+    upstream.models = []
+    registry = ProviderRegistry(Upstream(upstream.url))
+
+    with pytest.raises(UpstreamError, match="lists no model"):
+        await registry.choose("default")
+    await registry.close()
+
+
+async def test_a_configured_server_that_is_down_is_not_replaced_in_silence(nowhere: str) -> None:
+    registry = ProviderRegistry(Upstream(nowhere), local_base_url=None)
+
+    with pytest.raises(UpstreamError, match="cannot be reached"):
+        await registry.choose("default")
+    with pytest.raises(UpstreamError, match="cannot be reached"):
+        await registry.models()
+    await registry.close()
+
+
+async def test_new_settings_hold_for_new_runs(upstream: RawUpstream, nowhere: str) -> None:
+    registry = ProviderRegistry(Upstream(nowhere, model="old"), local_base_url=None)
+    before = await registry.choose("default")
+
+    registry.configure(Upstream(upstream.url, model="new"))
+    after = await registry.choose("default")
+    registry.configure(None)
+    offline = await registry.choose("default")
+
+    assert (before.model, after.model, offline.model) == ("old", "new", "offline")
+    assert before.provider is not after.provider
+    await registry.close()
+
+
+async def test_unchanged_settings_keep_the_connection(upstream: RawUpstream) -> None:
+    registry = ProviderRegistry(Upstream(upstream.url, model="m"))
+    before = await registry.choose("default")
+
+    registry.configure(Upstream(upstream.url, model="m"))
+
+    assert (await registry.choose("default")).provider is before.provider
+    await registry.close()
