@@ -1,0 +1,51 @@
+"""The scripted model's mind: it can only know what stands in the messages it was sent."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tests.upstream_scripts import Answer, markdown, numbered, spoken
+
+_TOLD = re.compile(r"\bmy name is (\w+)|我叫(\w+)", re.IGNORECASE)
+_ASKED = re.compile(r"what(?:'s| is) my name|我叫什么", re.IGNORECASE)
+_ORDER = re.compile(
+    r"\b(count|write markdown) to (\d+)(?: at (\d+(?:\.\d+)?) (?:tokens )?(?:a|per) second)?",
+    re.IGNORECASE,
+)
+_ORDERS: dict[str, Callable[[int, float | None], Answer]] = {
+    "count": numbered,
+    "write markdown": markdown,
+}
+
+
+def think(messages: Sequence[dict[str, Any]]) -> Answer:
+    """Answer from the conversation alone.
+
+    `count to 300 at 20 per second` makes it say `t1 t2 ...` at that rate, `write markdown to 300`
+    so many tokens of markdown. Told a name (`my name is ...`), it knows it when asked. To all else
+    it says how many turns it has seen and repeats the last.
+    """
+    turns = [_text(message) for message in messages if message.get("role") == "user"]
+    last = turns[-1] if turns else ""
+    if order := _ORDER.search(last):
+        kind, count, rate = order.groups()
+        return _ORDERS[kind.lower()](int(count), float(rate) if rate else None)
+    if _ASKED.search(last):
+        return spoken(_recall(turns))
+    return spoken(f"Turn {len(turns)}. You said: {last}")
+
+
+def _recall(turns: Sequence[str]) -> str:
+    names = [name for turn in turns if not _ASKED.search(turn) for name in _names(turn)]
+    return f"Your name is {names[-1]}." if names else "You have not told me your name."
+
+
+def _names(turn: str) -> list[str]:
+    return [english or chinese for english, chinese in _TOLD.findall(turn)]
+
+
+def _text(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content or [])
