@@ -110,9 +110,7 @@ class Spec:
         check_order([(event, _parsed(event, data)) for event, data in pairs])
 
     def _check(self, schema: dict[str, Any], value: Any, title: str) -> None:
-        validator = Draft202012Validator(
-            self._components | schema, format_checker=self._formats
-        )
+        validator = Draft202012Validator(self._components | schema, format_checker=self._formats)
         error = best_match(validator.iter_errors(value))
         if error is not None:
             raise SpecViolation(f"{title}: {_explain(error)}")

@@ -157,7 +157,8 @@ class _Order:
 
     def _check_message_over(self, step: dict[str, Any]) -> None:
         message = self._things.get(_message_of(step) or "")
-        _require(message is None or message.last in _ENDED_MESSAGE, "a step ends before its message")
+        over = message is None or message.last in _ENDED_MESSAGE
+        _require(over, "a step ends before its message")
 
     def _run_ended(self) -> bool:
         return self._run is not None and self._run.last in _ENDED_RUN
@@ -225,7 +226,8 @@ def _agrees(folded: Any, whole: Any) -> bool:
     if folded is None:
         return True
     if isinstance(folded, dict) and isinstance(whole, dict):
-        return all(_agrees(part, whole.get(name)) for name, part in folded.items() if name != "index")
+        names = folded.keys() - {"index"}
+        return all(_agrees(folded[name], whole.get(name)) for name in names)
     if isinstance(folded, list) and isinstance(whole, list):
         return len(folded) == len(whole) and all(map(_agrees, folded, whole))
     return bool(folded == whole)

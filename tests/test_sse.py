@@ -4,13 +4,13 @@ from tests.sse import Event, parse_events, read_events
 
 
 def test_a_body_is_read_as_its_events() -> None:
-    body = b'id: 7\nevent: thread.run.created\ndata: {"id": "run_1"}\n\nevent: done\ndata: [DONE]\n\n'
+    body = b'id: 7\nevent: created\ndata: {"id": "run_1"}\n\nevent: done\ndata: [DONE]\n\n'
 
     first, last = parse_events(body)
 
-    assert first == ("7", "thread.run.created", '{"id": "run_1"}')
+    assert first == Event("7", "created", '{"id": "run_1"}')
     assert first.json() == {"id": "run_1"}
-    assert last == (None, "done", "[DONE]")
+    assert last == Event(None, "done", "[DONE]")
 
 
 def test_comments_are_skipped_and_a_missing_space_or_name_is_fine() -> None:

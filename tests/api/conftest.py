@@ -23,7 +23,7 @@ def checked(spec: Spec) -> Callable[[Any], None]:
 
 
 def _is_extension(request: Any) -> bool:
-    path = request.url.path.removeprefix("/v1")
+    path: str = request.url.path.removeprefix("/v1")
     listing = request.method == "GET" and path == "/threads"
     return listing or path.endswith("/events") or path == "/nowhere"
 

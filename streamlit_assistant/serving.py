@@ -1,0 +1,159 @@
+"""The uvicorn process around the application: where it listens, how a start fails, how it ends.
+
+Only `main.py` uses it; it knows neither Streamlit nor our two columns.
+"""
+
+import asyncio
+import errno
+import ipaddress
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.server import HANDLED_SIGNALS
+
+from streamlit_assistant.errors import StartError
+
+GRACE = 6  # seconds a request may still take after a signal; the draining takes up to 5 of them
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+@dataclass(frozen=True)
+class Address:
+    """What the process listens on."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """How to reach it from this machine."""
+        host = WILDCARDS.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only programs on this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:  # a name
+            return self.host == "localhost"
+
+    def ensure_free(self) -> None:
+        """Raises `StartError` if nobody, or somebody else, can listen on it."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with socket.socket(family) as probe:
+            # As the server will; without it a port stays taken for a minute after its server ended.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, self.port))
+            except OSError as error:
+                raise StartError(self._refusal(error)) from error
+
+    def _refusal(self, error: OSError) -> str:
+        match error.errno:
+            case errno.EADDRINUSE:
+                return f"Port {self.port} is taken by another program; choose one with --port."
+            case errno.EACCES:
+                return f"Port {self.port} may not be used by this user; choose one with --port."
+            case _:  # the name is unknown, or the address belongs to another machine
+                return f"{self.host} is not an address of this machine; choose one with --host."
+
+
+def serving_address(expected: Address) -> Address:
+    """Where the server that runs the application listens, whoever chose its port."""
+    server = _host_server()
+    return Address(server.config.host, server.config.port) if server else expected
+
+
+def _host_server() -> uvicorn.Server | None:
+    """The uvicorn server this process runs in, None in another server or in a test.
+
+    It does not make itself known to the application, but its signal handler is one of its methods.
+    """
+    owner = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return owner if isinstance(owner, uvicorn.Server) else None
+
+
+@contextmanager
+def drained_first(begin_drain: Callable[[], None]) -> Iterator[None]:
+    """While this is open, a signal to end first lets the running answers finish.
+
+    uvicorn waits for open responses before it ends the lifespan. A followed answer is one, so
+    nothing that the lifespan does at its end could stop it: it has to be told before.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are for the main thread only
+        return
+    server = _host_server()
+    if server and server.config.timeout_graceful_shutdown is None:
+        # Someone who sends half a request must not hold up the end for ever.
+        server.config.timeout_graceful_shutdown = GRACE
+    previous = {number: signal.getsignal(number) for number in HANDLED_SIGNALS}
+
+    def drain_and_end(number: int, frame: FrameType | None) -> None:
+        begin_drain()
+        end = previous[signal.Signals(number)]
+        if callable(end):
+            end(number, frame)
+
+    for number in previous:
+        signal.signal(number, drain_and_end)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """While this is open, a signal to end is no failure: the exit code is 0."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # not serving yet
+            raise SystemExit(0) from None
+        # Else it is uvicorn, which raises the signal once more after it has shut down.
+
+    previous = {number: signal.signal(number, leave) for number in HANDLED_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class PlainStartErrors:
+    """ASGI middleware: a start that is refused ends with its reason, not with a traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        failures: list[Message] = []
+
+        async def hold_back_failure(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failures.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self.app(scope, receive, hold_back_failure)
+        except StartError as error:
+            failures = [{"type": "lifespan.startup.failed", "message": str(error)}]
+            raise
+        finally:
+            for failure in failures:
+                await send(failure)

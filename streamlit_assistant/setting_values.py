@@ -1,0 +1,157 @@
+"""The accepted forms of a setting's value. Part of the floor: knows nothing of the layers above it.
+
+Each function takes what was given (text, or what TOML made of it) and returns the value to use, or
+raises `Refused` with the words for what it would have accepted.
+"""
+
+import ipaddress
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+BOOLEAN_WORDS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+HOST_NAME = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9_]([\w-]*\w)?(\.[A-Za-z0-9_]([\w-]*\w)?)*", re.ASCII
+)
+
+
+class Refused(ValueError):
+    """The value is not accepted; the text says what is."""
+
+
+def text(value: object, accepted: str) -> str:
+    """Text as it is; anything else that TOML knows is refused as `accepted` says."""
+    if not isinstance(value, str):
+        raise Refused(f"{accepted}, in quotes")
+    return value
+
+
+def api_key(value: object) -> str:
+    """A key fit for an HTTP header."""
+    return _key(value, 1, "printable ASCII characters without spaces or line breaks")
+
+
+def own_api_key(value: object) -> str:
+    """A key this server asks of others, so it must be hard to guess."""
+    return _key(value, 16, "at least 16 printable ASCII characters without spaces or line breaks")
+
+
+def _key(value: object, shortest: int, accepted: str) -> str:
+    key = text(value, accepted)
+    if len(key) < shortest or not re.fullmatch(r"[!-~]+", key):
+        raise Refused(accepted)
+    return key
+
+
+def model_name(value: object) -> str:
+    """One line of text: every model server names its models differently."""
+    accepted = "a model's name, at most 256 printable characters"
+    name = text(value, accepted).strip()
+    if not name.isprintable() or len(name) > 256:
+        raise Refused(accepted)
+    return name
+
+
+def assistant_id(value: object) -> str:
+    """The id of an assistant."""
+    accepted = "an assistant's id, which begins with asst_"
+    identifier = text(value, accepted).strip()
+    if not re.fullmatch(r"asst_[A-Za-z0-9_-]{1,100}", identifier):
+        raise Refused(accepted)
+    return identifier
+
+
+def http_url(value: object) -> str:
+    """The address of a model server's API."""
+    accepted = "an address such as http://127.0.0.1:11434/v1, without user name, ? and #"
+    url = text(value, accepted).strip()
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a broken IPv6 address or a port that is no number
+        raise Refused(accepted) from None
+    plain = parts.username is None and not re.search(r"[\s?#]", url) and url.isprintable()
+    if parts.scheme not in ("http", "https") or not named or not plain:
+        raise Refused(accepted)
+    return url
+
+
+def sqlite_url(value: object) -> str:
+    """A database this version can keep its data in."""
+    accepted = "sqlite:///path/to/file.db"
+    url = text(value, accepted).strip()
+    if re.match(r"postgres", url):
+        raise Refused(f"{accepted}; this version cannot keep its data in PostgreSQL yet")
+    path = url.removeprefix("sqlite:///")
+    if path == url or path in ("", ":memory:") or "?" in path or not path.isprintable():
+        raise Refused(f"{accepted}; this version keeps its data in an SQLite file only")
+    return url
+
+
+def no_urls(value: object) -> tuple[str, ...]:
+    """No stores: copying histories elsewhere is still to come, and must not fail silently."""
+    if value == []:
+        return ()
+    raise Refused("nothing; this version cannot copy histories to other stores yet, leave it out")
+
+
+def folder(value: object) -> Path:
+    """A folder, made absolute so that it stays the same when the process changes its own."""
+    accepted = "the path of a folder"
+    path = text(value, accepted)
+    if not path.isprintable():
+        raise Refused(accepted)
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:  # ~somebody, who has no home on this machine
+        raise Refused(f"{accepted}; no such user has a home folder here") from None
+
+
+def host(value: object) -> str:
+    """An address or a name to listen on."""
+    accepted = "an IP address or a host name, such as 127.0.0.1 or 0.0.0.0"
+    name = text(value, accepted).strip()
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:  # a name, then
+        looks_like_address = re.fullmatch(r"[\d.]+", name)
+    if looks_like_address or not HOST_NAME.fullmatch(name):
+        raise Refused(accepted)
+    return name
+
+
+def port(value: object) -> int:
+    """A TCP port."""
+    return whole_number(value, 1, 65_535)
+
+
+def message_limit(value: object) -> int:
+    """How many messages a thread may hold."""
+    return whole_number(value, 1, 100_000)
+
+
+def whole_number(value: object, lowest: int, highest: int) -> int:
+    """A whole number within bounds, as text or as a TOML integer."""
+    accepted = f"a whole number from {lowest} to {highest}"
+    # `True` is an int to Python, but nobody means 1 by it.
+    digits = "" if isinstance(value, bool | float) else str(value).strip()
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", digits) or not lowest <= int(digits) <= highest:
+        raise Refused(accepted)
+    return int(digits)
+
+
+def boolean(value: object) -> bool:
+    """A yes or a no."""
+    word = BOOLEAN_WORDS.get(str(value).strip().lower())
+    if word is None:
+        raise Refused("one of true, false, yes, no, on, off, 1, 0")
+    return word

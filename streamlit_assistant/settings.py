@@ -1,0 +1,149 @@
+"""What the product was told at start. Part of the floor: knows nothing of the layers above it.
+
+Flags win over the environment, that over `secrets.toml`, that over the defaults. Address and port
+may also stand in `.streamlit/config.toml`, which comes just before the defaults.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from streamlit_assistant import setting_values as values
+from streamlit_assistant.errors import StartError
+
+Value = TypeVar("Value")
+Default = TypeVar("Default")
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
+LONGEST_SHOWN = 80  # characters of a wrong value
+
+
+class SettingsError(StartError):
+    """Settings are wrong; a line for each names it, what was given, where, and what is accepted."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be configured, checked; secrets never show in its `repr`."""
+
+    data_dir: Path
+    openai_api_key: str | None = field(default=None, repr=False)
+    openai_base_url: str | None = None
+    openai_model: str | None = None  # None: the model server's own default
+    openai_assistant_id: str | None = None
+    assistant_api_key: str | None = field(default=None, repr=False)
+    database_url: str | None = None
+    history_urls: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 8501
+    streaming: bool = True
+    message_limit: int = 1000
+
+    @classmethod
+    def load(
+        cls,
+        flags: Mapping[str, str | None],
+        environ: Mapping[str, str],
+        secrets: Mapping[str, object],
+        config: Mapping[str, object] = NOTHING,
+    ) -> "Settings":
+        """Read the settings from their sources; raises `SettingsError` with all that is wrong."""
+        given = _Given(flags, environ, secrets, config)
+        settings = cls(
+            data_dir=given.read("DATA_DIR", values.folder, None) or default_data_dir(environ),
+            openai_api_key=given.read("OPENAI_API_KEY", values.api_key, None, secret=True),
+            openai_base_url=given.read("OPENAI_BASE_URL", values.http_url, None),
+            openai_model=given.read("OPENAI_MODEL", values.model_name, None),
+            openai_assistant_id=given.read("OPENAI_ASSISTANT_ID", values.assistant_id, None),
+            assistant_api_key=given.read(
+                "ASSISTANT_API_KEY", values.own_api_key, None, secret=True
+            ),
+            database_url=given.read("DATABASE_URL", values.sqlite_url, None),
+            history_urls=given.read("HISTORY_URLS", values.no_urls, ()),
+            host=given.read("HOST", values.host, cls.host, server_option="address"),
+            port=given.read("PORT", values.port, cls.port, server_option="port"),
+            streaming=given.read("ASSISTANT_STREAMING", values.boolean, cls.streaming),
+            message_limit=given.read("MESSAGE_LIMIT", values.message_limit, cls.message_limit),
+        )
+        if given.problems:
+            raise SettingsError(*given.problems)
+        return settings
+
+
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """Where a person's programs keep their data, by the XDG rules."""
+    shared = Path(environ.get("XDG_DATA_HOME", ""))
+    if shared.is_absolute():  # a relative one is to be ignored, say the rules
+        return shared / "streamlit-assistant"
+    try:
+        return Path.home() / ".local" / "share" / "streamlit-assistant"
+    except RuntimeError:
+        raise SettingsError(
+            "DATA_DIR is not given and this user has no home folder; say where with --data-dir"
+        ) from None
+
+
+class _Given:
+    """The sources of the settings in their order, and what was wrong in them so far."""
+
+    def __init__(
+        self,
+        flags: Mapping[str, str | None],
+        environ: Mapping[str, str],
+        secrets: Mapping[str, object],
+        config: Mapping[str, object],
+    ) -> None:
+        self.problems: list[str] = []
+        self._flags = flags
+        self._environ = environ
+        self._secrets = secrets
+        server = config.get("server")
+        self._server_options = server if isinstance(server, Mapping) else NOTHING
+
+    def read(
+        self,
+        name: str,
+        accept: Callable[[object], Value],
+        default: Default,
+        *,
+        secret: bool = False,
+        server_option: str | None = None,
+    ) -> Value | Default:
+        """The value of the first source that has the setting; a wrong one is noted, not skipped."""
+        for label, value in self._candidates(name, server_option):
+            # An empty variable is how shells and container files say "not set".
+            if value is None or (isinstance(value, str) and not value.strip()):
+                continue
+            try:
+                return accept(value)
+            except values.Refused as accepted:
+                given = "a hidden value" if secret else shown(value)
+                self.problems.append(f"{label} is {given}; accepted: {accepted}")
+                break
+        return default
+
+    def _candidates(self, name: str, server_option: str | None) -> Iterator[tuple[str, object]]:
+        flag = "--" + name.lower().replace("_", "-")
+        yield f"{flag} (command line)", self._flags.get(name)
+        if server_option:
+            streamlit_name = f"STREAMLIT_SERVER_{server_option.upper()}"
+            yield f"{streamlit_name} (environment)", self._environ.get(streamlit_name)
+        yield f"{name} (environment)", self._environ.get(name)
+        yield f"{name} (secrets.toml)", self._secrets.get(name)
+        if server_option:
+            yield f"server.{server_option} (config.toml)", self._server_options.get(server_option)
+
+
+def shown(value: object) -> str:
+    """A wrong value for people to recognise, without the passwords and keys it may hold."""
+    given = re.sub(r"(?<=://)[^\s'\"]*@", "…@", repr(value))
+    given = re.sub(r"\?[^\s'\"]*", "?…", given)
+    given = re.sub(r"\bsk-[\w-]+", "sk-…", given)
+    return given if len(given) <= LONGEST_SHOWN else given[: LONGEST_SHOWN - 1] + "…"

@@ -1,0 +1,104 @@
+import ast
+import dataclasses
+from pathlib import Path
+
+import pytest
+from streamlit.web.server.app_discovery import discover_asgi_app
+
+import main
+from streamlit_assistant.server import FirstStart, Server
+from streamlit_assistant.serving import Address
+from streamlit_assistant.settings import Settings
+from streamlit_assistant.settings_files import SettingsFiles
+
+LOOPBACK = Address("127.0.0.1", 8501)
+
+
+def write_config(place: Path, text: str) -> None:
+    (place / ".streamlit").mkdir(parents=True)
+    (place / ".streamlit" / "config.toml").write_text(text)
+
+
+def test_streamlit_run_finds_the_application() -> None:
+    found = discover_asgi_app(Path(main.__file__))
+
+    assert (found.is_asgi_app, found.import_string) == (True, "main:app")
+
+
+def test_other_names_are_missing_as_usual() -> None:
+    with pytest.raises(AttributeError, match="module 'main' has no attribute 'application'"):
+        _ = main.application
+
+
+def test_the_page_is_where_main_looks_for_it() -> None:
+    assert main.PAGE.is_file()
+    ast.parse(main.PAGE.read_text())
+
+
+def test_the_look_does_not_depend_on_the_current_folder(tmp_path: Path) -> None:
+    write_config(tmp_path / "product", "[theme]\nbase = 'dark'\n[theme.sidebar]\nfont = 'serif'")
+
+    options = main.page_options(SettingsFiles.of(tmp_path / "here", tmp_path / "product"))
+
+    assert (options["theme.base"], options["theme.sidebar.font"]) == ("dark", "serif")
+
+
+def test_a_config_in_the_current_folder_is_left_to_streamlit(tmp_path: Path) -> None:
+    write_config(tmp_path / "here", "[theme]\nbase = 'light'")
+    write_config(tmp_path / "product", "[theme]\nbase = 'dark'")
+
+    options = main.page_options(SettingsFiles.of(tmp_path / "here", tmp_path / "product"))
+
+    assert "theme.base" not in options
+
+
+def test_streamlit_gets_no_secrets_and_tells_nobody(tmp_path: Path) -> None:
+    write_config(tmp_path / "product", "[browser]\ngatherUsageStats = true")
+
+    options = main.page_options(SettingsFiles.of(tmp_path / "here", tmp_path / "product"))
+
+    assert options == {"browser.gatherUsageStats": False, "secrets.files": []}
+
+
+def test_the_page_is_told_how_to_reach_the_api(settings: Settings) -> None:
+    server = Server(settings)
+    server.prepare()
+
+    told = main.page_secrets(Address("0.0.0.0", 9000), settings, server)
+
+    assert told == {
+        "base_url": "http://127.0.0.1:9000/v1",
+        "api_key": server.site_key,
+        "assistant_id": "asst_default",
+        "streaming": True,
+        "message_limit": 1000,
+    }
+
+
+def test_the_page_is_told_of_another_assistant(settings: Settings) -> None:
+    chosen = dataclasses.replace(settings, openai_assistant_id="asst_other")
+
+    assert main.page_secrets(LOOPBACK, chosen, Server(chosen))["assistant_id"] == "asst_other"
+
+
+def test_the_greeting_says_where_the_chat_and_the_data_are(settings: Settings) -> None:
+    told = main.greeting(LOOPBACK, settings, Server(settings))
+
+    assert "http://127.0.0.1:8501\n" in told
+    assert "http://127.0.0.1:8501/v1\n" in told
+    assert str(settings.data_dir) in told
+    assert "shown this once" not in told
+    assert "Warning" not in told
+
+
+def test_the_greeting_shows_a_key_that_was_just_made(settings: Settings) -> None:
+    server = Server(settings)
+    server.first_start = FirstStart("sa-new")
+
+    assert "sa-new" in main.greeting(LOOPBACK, settings, server)
+
+
+def test_the_greeting_warns_of_an_open_address(settings: Settings) -> None:
+    told = main.greeting(Address("0.0.0.0", 8501), settings, Server(settings))
+
+    assert "whoever reaches the port can use the site" in told

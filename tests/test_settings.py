@@ -1,0 +1,310 @@
+from pathlib import Path
+
+import pytest
+
+from streamlit_assistant.settings import Settings, SettingsError, default_data_dir
+
+KEY = "sk-abcdefghijklmnopqrstuvwxyz"
+
+
+def load(
+    *,
+    flags: dict[str, str | None] | None = None,
+    environ: dict[str, str] | None = None,
+    secrets: dict[str, object] | None = None,
+    config: dict[str, object] | None = None,
+) -> Settings:
+    return Settings.load(flags or {}, environ or {}, secrets or {}, config or {})
+
+
+def problems(**sources: object) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as refused:
+        load(**sources)  # type: ignore[arg-type]
+    return refused.value.problems
+
+
+def test_nothing_given_is_a_complete_configuration() -> None:
+    settings = load(environ={"XDG_DATA_HOME": "/srv/data"})
+
+    assert settings == Settings(data_dir=Path("/srv/data/streamlit-assistant"))
+    assert (settings.host, settings.port) == ("127.0.0.1", 8501)
+    assert (settings.streaming, settings.message_limit) == (True, 1000)
+
+
+def test_every_setting_can_come_from_the_environment() -> None:
+    settings = load(
+        environ={
+            "OPENAI_API_KEY": KEY,
+            "OPENAI_BASE_URL": "http://127.0.0.1:11434/v1",
+            "OPENAI_MODEL": "llama3.2:3b",
+            "OPENAI_ASSISTANT_ID": "asst_Abc123",
+            "ASSISTANT_API_KEY": "0123456789abcdef",
+            "DATA_DIR": "/srv/chats",
+            "DATABASE_URL": "sqlite:////srv/chats/chats.db",
+            "HISTORY_URLS": "",
+            "HOST": "0.0.0.0",
+            "PORT": "9000",
+            "ASSISTANT_STREAMING": "off",
+            "MESSAGE_LIMIT": "50",
+        }
+    )
+
+    assert settings == Settings(
+        openai_api_key=KEY,
+        openai_base_url="http://127.0.0.1:11434/v1",
+        openai_model="llama3.2:3b",
+        openai_assistant_id="asst_Abc123",
+        assistant_api_key="0123456789abcdef",
+        data_dir=Path("/srv/chats"),
+        database_url="sqlite:////srv/chats/chats.db",
+        history_urls=(),
+        host="0.0.0.0",
+        port=9000,
+        streaming=False,
+        message_limit=50,
+    )
+
+
+def test_every_setting_can_come_from_secrets_toml_in_the_types_of_toml() -> None:
+    settings = load(
+        secrets={
+            "OPENAI_API_KEY": KEY,
+            "HISTORY_URLS": [],
+            "PORT": 9000,
+            "ASSISTANT_STREAMING": False,
+            "MESSAGE_LIMIT": 50,
+        }
+    )
+
+    assert settings.openai_api_key == KEY
+    assert (settings.port, settings.message_limit, settings.streaming) == (9000, 50, False)
+
+
+def test_flags_win_over_the_environment_that_over_secrets_and_those_over_defaults() -> None:
+    flags: dict[str, str | None] = {"DATA_DIR": "/flag", "PORT": None}
+    environ = {"DATA_DIR": "/environment", "PORT": "2", "MESSAGE_LIMIT": "2"}
+    secrets: dict[str, object] = {"DATA_DIR": "/secrets", "MESSAGE_LIMIT": 3, "OPENAI_MODEL": "m"}
+
+    settings = load(flags=flags, environ=environ, secrets=secrets)
+
+    assert settings.data_dir == Path("/flag")
+    assert (settings.port, settings.message_limit, settings.openai_model) == (2, 2, "m")
+
+
+def test_the_port_is_looked_for_in_five_places() -> None:
+    environ = {"STREAMLIT_SERVER_PORT": "2", "PORT": "3"}
+    config: dict[str, object] = {"server": {"port": 4}}
+
+    assert load(flags={"PORT": "1"}, environ=environ, config=config).port == 1
+    assert load(environ=environ, config=config).port == 2
+    assert load(environ={"PORT": "3"}, config=config).port == 3
+    assert load(config=config).port == 4
+    assert load().port == 8501
+
+
+def test_the_host_is_looked_for_in_five_places() -> None:
+    environ = {"STREAMLIT_SERVER_ADDRESS": "10.0.0.2", "HOST": "10.0.0.3"}
+    config: dict[str, object] = {"server": {"address": "10.0.0.4"}}
+
+    assert load(flags={"HOST": "10.0.0.1"}, environ=environ, config=config).host == "10.0.0.1"
+    assert load(environ=environ, config=config).host == "10.0.0.2"
+    assert load(environ={"HOST": "10.0.0.3"}, config=config).host == "10.0.0.3"
+    assert load(config=config).host == "10.0.0.4"
+    assert load().host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["::1", "::", "localhost", "chat.example.org", "my_box"])
+def test_a_host_may_be_an_address_or_a_name(host: str) -> None:
+    assert load(flags={"HOST": host}).host == host
+
+
+def test_an_empty_value_counts_as_not_given() -> None:
+    settings = load(flags={"PORT": ""}, environ={"PORT": " ", "OPENAI_API_KEY": ""})
+
+    assert settings.port == 8501
+    assert settings.openai_api_key is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "accepted"),
+    [
+        ("PORT", "0", "a whole number from 1 to 65535"),
+        ("PORT", "65536", "a whole number from 1 to 65535"),
+        ("PORT", "http", "a whole number from 1 to 65535"),
+        ("PORT", "85.01", "a whole number from 1 to 65535"),
+        ("PORT", "8_501", "a whole number from 1 to 65535"),
+        ("PORT", "٣٤", "a whole number from 1 to 65535"),
+        ("HOST", "http://localhost", "an IP address or a host name"),
+        ("HOST", "300.1.2.3", "an IP address or a host name"),
+        ("HOST", "[::1]", "an IP address or a host name"),
+        ("HOST", "unix:///run/chat", "an IP address or a host name"),
+        ("MESSAGE_LIMIT", "0", "a whole number from 1 to 100000"),
+        ("MESSAGE_LIMIT", "100001", "a whole number from 1 to 100000"),
+        ("MESSAGE_LIMIT", "-5", "a whole number from 1 to 100000"),
+        ("ASSISTANT_STREAMING", "maybe", "one of true, false, yes, no, on, off, 1, 0"),
+        ("OPENAI_BASE_URL", "localhost:11434/v1", "an address such as http://"),
+        ("OPENAI_BASE_URL", "ftp://example.org/v1", "an address such as http://"),
+        ("OPENAI_BASE_URL", "http://", "an address such as http://"),
+        ("OPENAI_BASE_URL", "http://example.org:port/v1", "an address such as http://"),
+        ("OPENAI_BASE_URL", "http://[::1/v1", "an address such as http://"),
+        ("OPENAI_BASE_URL", "https://example.org/v1?key=1", "an address such as http://"),
+        ("OPENAI_BASE_URL", "https://example.org/a b", "an address such as http://"),
+        ("OPENAI_ASSISTANT_ID", "thread_1", "begins with asst_"),
+        ("OPENAI_ASSISTANT_ID", "asst_", "begins with asst_"),
+        ("OPENAI_ASSISTANT_ID", "asst_ä", "begins with asst_"),
+        ("OPENAI_MODEL", "gpt\n6", "a model's name"),
+        ("DATABASE_URL", "postgresql://db/chats", "cannot keep its data in PostgreSQL yet"),
+        ("DATABASE_URL", "postgres://db/chats", "cannot keep its data in PostgreSQL yet"),
+        ("DATABASE_URL", "mysql://db/chats", "keeps its data in an SQLite file only"),
+        ("DATABASE_URL", "chats.db", "sqlite:///path/to/file.db"),
+        ("DATABASE_URL", "sqlite:///", "sqlite:///path/to/file.db"),
+        ("DATABASE_URL", "sqlite:///:memory:", "sqlite:///path/to/file.db"),
+        ("DATABASE_URL", "sqlite:///chats.db?mode=ro", "sqlite:///path/to/file.db"),
+        ("HISTORY_URLS", "redis://localhost", "cannot copy histories to other stores yet"),
+        ("DATA_DIR", "~nobody-of-this-name/chats", "no such user has a home folder here"),
+        ("DATA_DIR", "a\nb", "the path of a folder"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_name_place_and_what_is_accepted(
+    name: str, value: str, accepted: str
+) -> None:
+    (problem,) = problems(environ={name: value})
+
+    assert problem.startswith(f"{name} (environment) is '")
+    assert accepted in problem.partition("; accepted: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("sources", "place"),
+    [
+        ({"flags": {"DATA_DIR": "\n/"}}, "--data-dir (command line) is '\\n/'"),
+        ({"flags": {"PORT": "x"}}, "--port (command line) is 'x'"),
+        ({"environ": {"STREAMLIT_SERVER_PORT": "x"}}, "STREAMLIT_SERVER_PORT (environment) is 'x'"),
+        ({"secrets": {"PORT": "x"}}, "PORT (secrets.toml) is 'x'"),
+        ({"config": {"server": {"port": "x"}}}, "server.port (config.toml) is 'x'"),
+    ],
+)
+def test_a_wrong_value_is_shown_with_where_it_came_from(
+    sources: dict[str, object], place: str
+) -> None:
+    (problem,) = problems(**sources)
+
+    assert problem.startswith(place + "; accepted: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", True),
+        ("PORT", 85.0),
+        ("PORT", [8501]),
+        ("MESSAGE_LIMIT", True),
+        ("OPENAI_MODEL", 6),
+        ("OPENAI_API_KEY", 1234),
+        ("ASSISTANT_API_KEY", 1234567890123456),
+        ("OPENAI_BASE_URL", {"url": "http://localhost"}),
+        ("HISTORY_URLS", ["redis://localhost"]),
+        ("HISTORY_URLS", False),
+        ("DATA_DIR", 7),
+        ("ASSISTANT_STREAMING", 2),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused(name: str, value: object) -> None:
+    (problem,) = problems(secrets={name: value})
+
+    assert problem.startswith(f"{name} (secrets.toml) is ")
+
+
+def test_a_wrong_value_is_refused_even_where_a_lower_source_has_a_right_one() -> None:
+    (problem,) = problems(environ={"PORT": "x"}, config={"server": {"port": 9000}})
+
+    assert "PORT (environment)" in problem
+
+
+def test_all_wrong_values_are_reported_together_a_line_each() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(
+            flags={"PORT": "x"},
+            environ={"OPENAI_ASSISTANT_ID": "x"},
+            secrets={"MESSAGE_LIMIT": 0, "OPENAI_API_KEY": "two words"},
+        )
+
+    assert len(refused.value.problems) == 4
+    assert str(refused.value).splitlines() == list(refused.value.problems)
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "ASSISTANT_API_KEY"])
+@pytest.mark.parametrize(
+    "key", ["hunter2-hunter2 hunter2", "hunter2-hunter2-hunter2\n", "hünter2-hunter2-hunter2"]
+)
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(name: str, key: str) -> None:
+    (problem,) = problems(environ={name: key})
+
+    assert problem.startswith(f"{name} (environment) is a hidden value; accepted: ")
+    assert "unter2" not in problem
+
+
+def test_a_key_for_other_programs_must_be_long() -> None:
+    (problem,) = problems(environ={"ASSISTANT_API_KEY": "hunter2"})
+
+    assert "at least 16" in problem
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://me:hunter2@db/chats"),
+        ("DATABASE_URL", "postgresql://db/chats?password=hunter2"),
+        ("DATABASE_URL", "postgresql://me:@:hunter2@db/chats"),
+        ("HISTORY_URLS", "redis://:hunter2@cache,kafka://me:hunter2@queue"),
+        ("OPENAI_BASE_URL", "https://me:hunter2@example.org/v1"),
+        ("OPENAI_BASE_URL", "https://example.org/v1?key=hunter2"),
+        ("OPENAI_ASSISTANT_ID", "sk-hunter2"),
+        ("OPENAI_MODEL", "sk-hunter2\tand more"),
+    ],
+)
+def test_passwords_and_keys_in_wrong_values_are_not_shown(name: str, value: str) -> None:
+    (problem,) = problems(environ={name: value})
+
+    assert "hunter2" not in problem
+
+
+def test_a_very_long_wrong_value_is_cut() -> None:
+    (problem,) = problems(environ={"PORT": "9" * 10_000})
+
+    assert len(problem) < 200
+
+
+def test_secrets_do_not_show_in_the_text_of_the_settings() -> None:
+    settings = load(environ={"OPENAI_API_KEY": KEY, "ASSISTANT_API_KEY": "0123456789abcdef"})
+
+    for shown in (str(settings), repr(settings), f"{settings}"):
+        assert KEY not in shown
+        assert "0123456789abcdef" not in shown
+
+
+def test_a_relative_data_folder_is_made_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert load(flags={"DATA_DIR": "chats"}).data_dir == tmp_path / "chats"
+
+
+def test_a_tilde_in_the_data_folder_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+
+    assert load(flags={"DATA_DIR": "~/chats"}).data_dir == Path("/home/someone/chats")
+    assert default_data_dir({}) == Path("/home/someone/.local/share/streamlit-assistant")
+
+
+def test_a_relative_xdg_data_home_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+
+    assert default_data_dir({"XDG_DATA_HOME": "data"}).is_relative_to("/home/someone")
+
+
+def test_a_config_toml_without_a_server_section_is_fine() -> None:
+    assert load(config={"server": "none"}).port == 8501
+    assert load(config={"theme": {"base": "dark"}}).port == 8501
