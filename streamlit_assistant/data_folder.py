@@ -19,43 +19,52 @@ def new_key() -> str:
 
 
 class DataFolder:
-    """`DATA_DIR`. `open` makes it and locks it; the lock ends with the process."""
+    """`DATA_DIR`. `open` makes it and locks it and its database; the locks end with the process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, database_url: str | None = None) -> None:
+        """`database_url` is `sqlite:///PATH` if the database lies elsewhere."""
         self._path = path
-        self._lock: int | None = None
+        elsewhere = database_url and Path(database_url.removeprefix("sqlite:///"))
+        self._database = elsewhere or path / DATABASE
+        self._locks: list[int] = []
 
     @property
     def database_url(self) -> str:
         """Where the database is, as SQLAlchemy's URL."""
-        return f"sqlite+aiosqlite:///{self._path / DATABASE}"
+        return f"sqlite+aiosqlite:///{self._database}"
 
     def open(self) -> None:
         """Make the folder if need be and keep other processes out; raise `StartError`."""
         try:
             self._path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
             self._path.chmod(PRIVATE_FOLDER)
-            lock = os.open(self._path / _LOCK, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
         except OSError as error:
-            raise StartError(
-                f"DATA_DIR: the folder {self._path} cannot be used ({error.strerror}); "
-                "choose one that you may write to."
-            ) from error
+            raise _unusable("DATA_DIR", self._path, error) from error
+        self._lock("DATA_DIR", self._path / _LOCK)
+        # Two processes on one database would take each other's runs for left behind.
+        self._lock("DATABASE_URL", self._database.with_name(f"{self._database.name}.lock"))
+
+    def close(self) -> None:
+        """Let other processes in."""
+        locks, self._locks = self._locks, []
+        for lock in locks:
+            os.close(lock)
+
+    def _lock(self, setting: str, file: Path) -> None:
+        try:
+            lock = os.open(file, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+        except OSError as error:
+            raise _unusable(setting, file.parent, error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(lock)
+            self.close()
             raise StartError(
-                f"DATA_DIR: another process is already serving the folder {self._path}; "
-                "stop it, or choose another folder with --data-dir."
+                f"{setting}: another process is already serving from {file.parent}; "
+                "stop it, or choose another place (--data-dir)."
             ) from error
-        self._lock = lock
-
-    def close(self) -> None:
-        """Let other processes in."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._locks.append(lock)
 
     def site_key(self) -> str:
         """Return the key the page uses, made on the first start; raise `StartError`."""
@@ -75,3 +84,10 @@ class DataFolder:
         ) as f:
             f.write(text)
         draft.replace(file)
+
+
+def _unusable(setting: str, folder: Path, error: OSError) -> StartError:
+    return StartError(
+        f"{setting}: the folder {folder} cannot be used ({error.strerror}); "
+        "choose one that you may write to."
+    )

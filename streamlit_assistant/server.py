@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from streamlit_assistant import responses
 from streamlit_assistant.api import KeyRing, create_api, hash_key
 from streamlit_assistant.data_folder import DataFolder, new_key
 from streamlit_assistant.errors import NotFound, StartError
@@ -51,7 +52,7 @@ class Server:
         """`local_base_url` is where to look for a model server when none is configured."""
         self._settings = settings
         self._clock = clock
-        self._folder = DataFolder(settings.data_dir)
+        self._folder = DataFolder(settings.data_dir, settings.database_url)
         self._providers = ProviderRegistry(_upstream(settings), local_base_url=local_base_url)
         self._api = _Deferred()
         self._site_key = ""
@@ -80,7 +81,7 @@ class Server:
     async def running(self) -> AsyncIterator[None]:
         """Serve: what is opened here is closed here, whatever happens in between."""
         self._loop = asyncio.get_running_loop()
-        store = Store(self._database_url(), self._clock)
+        store = Store(self._folder.database_url, self._clock)
         hub = EventHub(store)
         executor = RunExecutor(store, hub, self._providers, self._clock)
         try:
@@ -124,12 +125,6 @@ class Server:
         if self._executor is not None and self._draining is None:
             self._draining = asyncio.ensure_future(self._executor.stop())
 
-    def _database_url(self) -> str:
-        given = self._settings.database_url
-        if given is None:
-            return self._folder.database_url
-        return given.replace("sqlite://", "sqlite+aiosqlite://", 1)
-
     async def _ensure_assistant(self, store: Store) -> None:
         wanted = self._settings.openai_assistant_id or DEFAULT_ASSISTANT_ID
         try:
@@ -170,7 +165,8 @@ class _Deferred:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.app is None:
-            await JSONResponse({"error": {"message": "starting"}}, 503)(scope, receive, send)
+            body = responses.error("The server is starting.", "server_error", None, None)
+            await JSONResponse(body, 503)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 

@@ -35,7 +35,7 @@ def create_api(
         *RunEndpoints(store, executor, hub, clock).routes(),
         *StepEndpoints(store).routes(),
         *MessageEndpoints(store, clock).routes(),
-        *ThreadEndpoints(store, clock).routes(),
+        *ThreadEndpoints(store, executor, clock).routes(),
         *ModelEndpoints(providers.models).routes(),
     ]
     return Starlette(

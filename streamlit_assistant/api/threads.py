@@ -10,14 +10,16 @@ from streamlit_assistant.api.gate import owner
 from streamlit_assistant.api.query import page_query, path_id
 from streamlit_assistant.api.requests import CreateThread, ModifyThread, read_body
 from streamlit_assistant.records import JSON, Clock
+from streamlit_assistant.runs import RunExecutor
 from streamlit_assistant.store import Store
 
 
 class ThreadEndpoints:
     """Create, list, retrieve, modify, delete."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, executor: RunExecutor, clock: Clock) -> None:
         self._store = store
+        self._executor = executor
         self._clock = clock
 
     def routes(self) -> list[BaseRoute]:
@@ -64,4 +66,5 @@ class ThreadEndpoints:
         """`DELETE /threads/{thread_id}`: a run on it stops."""
         thread_id = path_id(request, "thread_id")
         await self._store.threads.delete(owner(request), thread_id)
+        self._executor.abandon(thread_id)
         return JSONResponse(responses.deleted(thread_id, "thread"))

@@ -78,6 +78,11 @@ class RunExecution:
         self.ending = False  # the outcome is decided and being stored
         self._task = asyncio.create_task(self._execute(), name=f"execute {run.id}")
 
+    @property
+    def thread_id(self) -> str:
+        """The thread that is being answered."""
+        return self._run.thread_id
+
     def stop(self, reason: Stop) -> None:
         """Ask the attempt to stop; without effect once its outcome is decided."""
         if self.ending or self._stop is not None:

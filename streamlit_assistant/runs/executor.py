@@ -121,6 +121,12 @@ class RunExecutor:
                 execution.stop(Stop.CANCEL)
                 return advance(run, RunStatus.CANCELLING, int(self._clock()))
 
+    def abandon(self, thread_id: str) -> None:
+        """Stop executing on a thread that was deleted."""
+        for execution in self._executions.values():
+            if execution.thread_id == thread_id:
+                execution.stop(Stop.LOST)
+
     async def _take(self, run_id: str | None = None) -> RunExecution | None:
         run = await self._store.runs.claim(self._name, run_id)
         return None if run is None else self._execute(run)
