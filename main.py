@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import streamlit as st
@@ -36,6 +37,16 @@ from streamlit_assistant.settings_watch import watched_settings
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE / "streamlit_assistant" / "ui" / "page.py"
+
+# Streamlit's options that nobody is to change.
+PRIVATE: Mapping[str, Any] = MappingProxyType(
+    {
+        "browser.gatherUsageStats": False,
+        # Streamlit would put our secrets into the environment of the process, and a mistake made
+        # in the file while it runs would take the page down.
+        "secrets.files": [],
+    }
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,7 +87,8 @@ def start(sources: SettingsSources) -> None:
     """Serve until a signal ends it; raises `StartError` if that cannot be."""
     settings = sources.load()
     Address(settings.host, settings.port).ensure_free()
-    options = page_options(sources.files) | {
+    options = look(sources.files) | {
+        **PRIVATE,
         "server.port": settings.port,
         "server.address": settings.host,
         "server.headless": True,
@@ -89,18 +101,11 @@ def start(sources: SettingsSources) -> None:
     bootstrap.run_asgi_app(str(HERE / "main.py"), cast("str", app), [], options)
 
 
-def page_options(files: SettingsFiles) -> dict[str, Any]:
-    """Streamlit's options in every way of starting."""
-    options: dict[str, Any] = {}
-    if files.config_path() not in (None, files.folders[0] / "config.toml"):
-        # Streamlit reads the current folder's; without one the page shall look the same.
-        options |= flattened(files.config())
-    return options | {
-        "browser.gatherUsageStats": False,
-        # Streamlit would put our secrets into the environment of the process, and a mistake made
-        # in the file while it runs would take the page down.
-        "secrets.files": [],
-    }
+def look(files: SettingsFiles) -> dict[str, Any]:
+    """What Streamlit must be told for the page to look the same wherever it is started."""
+    if files.config_path() in (None, files.folders[0] / "config.toml"):
+        return {}  # Streamlit reads the current folder's by itself
+    return dict(flattened(files.config()))
 
 
 def create_app(settings: Settings, server: Server, sources: SettingsSources) -> st.App:
@@ -171,11 +176,13 @@ def __getattr__(name: str) -> st.App:
 def served_by_others() -> st.App:
     """The application for a server that somebody else started and that chose its own port."""
     sources = settings_sources({})
-    for name, value in page_options(sources.files).items():
-        if not config.is_manually_set(name):
-            config.set_option(name, value)
     try:
         settings = sources.load()
+        for name, value in look(sources.files).items():
+            if not config.is_manually_set(name):
+                config.set_option(name, value)
+        for name, value in PRIVATE.items():
+            config.set_option(name, value)
         return create_app(settings, Server(settings), sources)
     except StartError as error:
         raise SystemExit(str(error)) from error

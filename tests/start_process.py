@@ -52,6 +52,11 @@ class Site:
         """Where it is reached."""
         return f"http://127.0.0.1:{self.port}"
 
+    def client(self, key: str = "") -> httpx.Client:
+        """Another program, with this key."""
+        bearer = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx.Client(base_url=self.url, headers=bearer, timeout=60, trust_env=False)
+
     @property
     def output(self) -> str:
         """What the last process of this site has printed so far."""
@@ -83,11 +88,24 @@ class Site:
                 stderr=subprocess.STDOUT,
             )
         try:
-            wait_until_healthy(self.url, process)
+            self._wait_until_healthy(process)
             yield Started(process, self)
         finally:
             process.kill()
             process.wait()
+
+    def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + LONGEST_START
+        with self.client() as client:
+            while time.monotonic() < deadline:
+                assert process.poll() is None, self.output
+                try:
+                    if client.get("/healthz").status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass  # not listening yet
+                time.sleep(0.02)
+        raise AssertionError(f"no answer; {self.output}")
 
 
 @dataclass
@@ -102,20 +120,6 @@ class Started:
         for number in signals or (signal.SIGTERM,):
             self.process.send_signal(number)
         return self.process.wait(LONGEST_END)
-
-
-def wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Return when the server answers that it serves."""
-    deadline = time.monotonic() + LONGEST_START
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the process has ended"
-        try:
-            if httpx.get(f"{url}/healthz", trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass  # not listening yet
-        time.sleep(0.02)
-    raise AssertionError("the process does not answer")
 
 
 def wait_until_closed(port: int) -> None:

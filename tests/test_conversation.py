@@ -263,3 +263,20 @@ def test_spoken_words_arrive_unharmed(live: LiveServer, upstream: Upstream) -> N
 def test_the_key_of_the_settings_is_the_only_one(live: LiveServer) -> None:
     with pytest.raises(openai.AuthenticationError):
         live.client(api_key=f"{API_KEY}x").beta.threads.create()
+
+
+def test_deleting_a_thread_hangs_up_on_a_silent_model(live: LiveServer, upstream: Upstream) -> None:
+    upstream.queue(Answer(("half ", threading.Event())))
+    client = live.client()
+    chat = Chat(client)
+    client.beta.threads.messages.create(chat.thread_id, role="user", content="hello")
+    with client.beta.threads.runs.create(
+        chat.thread_id, assistant_id=ASSISTANT, stream=True
+    ) as stream:
+        next(event for event in stream if event.event == "thread.message.delta")
+
+    client.beta.threads.delete(chat.thread_id)
+
+    assert upstream.requests[0].hung_up.wait(5)
+    with pytest.raises(openai.NotFoundError):
+        client.beta.threads.retrieve(chat.thread_id)

@@ -1,8 +1,8 @@
-import ast
 import dataclasses
 from pathlib import Path
 
 import pytest
+from streamlit import config
 from streamlit.web.server.app_discovery import discover_asgi_app
 
 import main
@@ -11,6 +11,7 @@ from streamlit_assistant.serving import Address
 from streamlit_assistant.settings import Settings
 from streamlit_assistant.settings_files import SettingsFiles
 
+OWN_FILES = SettingsFiles.of(Path("/nowhere"), main.HERE)
 LOOPBACK = Address("127.0.0.1", 8501)
 
 
@@ -32,32 +33,34 @@ def test_other_names_are_missing_as_usual() -> None:
 
 def test_the_page_is_where_main_looks_for_it() -> None:
     assert main.PAGE.is_file()
-    ast.parse(main.PAGE.read_text())
 
 
 def test_the_look_does_not_depend_on_the_current_folder(tmp_path: Path) -> None:
     write_config(tmp_path / "product", "[theme]\nbase = 'dark'\n[theme.sidebar]\nfont = 'serif'")
 
-    options = main.page_options(SettingsFiles.of(tmp_path / "here", tmp_path / "product"))
+    look = main.look(SettingsFiles.of(tmp_path / "here", tmp_path / "product"))
 
-    assert (options["theme.base"], options["theme.sidebar.font"]) == ("dark", "serif")
+    assert look == {"theme.base": "dark", "theme.sidebar.font": "serif"}
 
 
 def test_a_config_in_the_current_folder_is_left_to_streamlit(tmp_path: Path) -> None:
     write_config(tmp_path / "here", "[theme]\nbase = 'light'")
     write_config(tmp_path / "product", "[theme]\nbase = 'dark'")
 
-    options = main.page_options(SettingsFiles.of(tmp_path / "here", tmp_path / "product"))
-
-    assert "theme.base" not in options
+    assert main.look(SettingsFiles.of(tmp_path / "here", tmp_path / "product")) == {}
 
 
-def test_streamlit_gets_no_secrets_and_tells_nobody(tmp_path: Path) -> None:
-    write_config(tmp_path / "product", "[browser]\ngatherUsageStats = true")
+def test_without_any_config_there_is_nothing_to_tell(tmp_path: Path) -> None:
+    assert main.look(SettingsFiles.of(tmp_path)) == {}
 
-    options = main.page_options(SettingsFiles.of(tmp_path / "here", tmp_path / "product"))
 
-    assert options == {"browser.gatherUsageStats": False, "secrets.files": []}
+def test_streamlit_gets_no_secrets_and_tells_nobody() -> None:
+    assert main.PRIVATE == {"browser.gatherUsageStats": False, "secrets.files": []}
+
+
+@pytest.mark.parametrize("name", [*main.PRIVATE, *main.look(OWN_FILES)])
+def test_streamlit_knows_every_option_it_is_told(name: str) -> None:
+    assert name in config.get_config_options()
 
 
 def test_the_page_is_told_how_to_reach_the_api(settings: Settings) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
@@ -21,7 +20,11 @@ KEY = "0123456789abcdef"
 UVICORN = (sys.executable, "-m", "uvicorn", "main:app", "--port")
 STREAMLIT_RUN = (sys.executable, "-m", "streamlit", "run", str(ROOT / "main.py"), "--server.port")
 
-HEADLESS = {"STREAMLIT_SERVER_HEADLESS": "true"}
+# Streamlit would ask for an e-mail address, and look up this machine's public one.
+HEADLESS = {
+    "STREAMLIT_SERVER_HEADLESS": "true",
+    "STREAMLIT_LOGGER_HIDE_WELCOME_MESSAGE": "true",
+}
 ENDLESS_RUN = {
     "assistant_id": "asst_default",
     "thread": {"messages": [{"role": "user", "content": "Go on."}]},
@@ -94,9 +97,8 @@ def test_the_first_start_makes_a_private_folder_and_shows_a_key_once(tmp_path: P
         key = site.output.partition("shown this once: ")[2].split()[0]
         told = site.output
         assert first.end() == 0
-    with site.started():
-        answer = httpx.get(f"{site.url}/v1/models", headers={"Authorization": f"Bearer {key}"})
-        stranger = httpx.get(f"{site.url}/v1/models")
+    with site.started(), site.client(key) as program, site.client() as stranger:
+        statuses = [client.get("/v1/models").status_code for client in (program, stranger)]
 
         assert key not in site.output
 
@@ -104,7 +106,7 @@ def test_the_first_start_makes_a_private_folder_and_shows_a_key_once(tmp_path: P
     assert site.url in told
     assert str(tmp_path / "data") in told
     assert "Warning" not in told
-    assert (answer.status_code, stranger.status_code) == (200, 401)
+    assert statuses == [200, 401]
 
 
 def test_two_processes_do_not_share_a_data_folder(site: Site, tmp_path: Path) -> None:
@@ -170,10 +172,10 @@ def half_a_request(site: Site) -> Iterator[None]:
         f"POST /v1/threads HTTP/1.1\r\nHost: {site.url}\r\nAuthorization: Bearer {KEY}\r\n"
         "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     )
-    with socket.create_connection(("127.0.0.1", site.port)) as client:
-        client.sendall(head.encode())
-        # The server reads connections in turn: when it answers this, it has read that.
-        assert httpx.get(f"{site.url}/healthz").status_code == 200
+    with socket.create_connection(("127.0.0.1", site.port)) as slow, site.client() as other:
+        slow.sendall(head.encode())
+        # The server reads what comes in turn: when it answers this, it has read that.
+        assert other.get("/healthz").status_code == 200
         yield
 
 
@@ -181,8 +183,8 @@ def half_a_request(site: Site) -> Iterator[None]:
 def followed_answer(site: Site) -> Iterator[Iterator[str]]:
     """The lines of an endless answer that is being followed, from its first words on."""
     with (
-        httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {KEY}"}) as client,
-        client.stream("POST", "/v1/threads/runs", json=ENDLESS_RUN, timeout=60) as response,
+        site.client(KEY) as client,
+        client.stream("POST", "/v1/threads/runs", json=ENDLESS_RUN) as response,
     ):
         lines = response.iter_lines()
         assert any(line == "event: thread.message.delta" for line in lines)
@@ -197,7 +199,7 @@ def test_it_ends_within_seconds_while_it_is_watched_and_saves_the_answer(
     with endless_model() as model:
         upstream = {"OPENAI_BASE_URL": model, "OPENAI_MODEL": "endless"}
         with site.started(environ=upstream) as started, followed_answer(site) as lines:
-            with connect(page, subprotocols=[Subprotocol("streamlit")]):
+            with connect(page, subprotocols=[Subprotocol("streamlit")], proxy=None):
                 began = time.monotonic()
                 assert started.end(number) == 0
                 took = time.monotonic() - began
@@ -210,9 +212,9 @@ def test_it_ends_within_seconds_while_it_is_watched_and_saves_the_answer(
 
 def answer_after_restart(site: Site) -> str:
     """What the thread says of the answer that was interrupted."""
-    with site.started(), httpx.Client(headers={"Authorization": f"Bearer {KEY}"}) as client:
-        thread = client.get(f"{site.url}/v1/threads").json()["data"][0]["id"]
-        newest = client.get(f"{site.url}/v1/threads/{thread}/messages").json()["data"][0]
+    with site.started(), site.client(KEY) as client:
+        thread = client.get("/v1/threads").json()["data"][0]["id"]
+        newest = client.get(f"/v1/threads/{thread}/messages").json()["data"][0]
     assert newest["role"] == "assistant"
     return str(newest["content"][0]["text"]["value"])
 

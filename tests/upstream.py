@@ -258,7 +258,7 @@ def model_process(port: int) -> Iterator[str]:
             _wait_until_listening(port, process)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
-            process.terminate()
+            process.kill()  # it has nothing to save
 
 
 def _wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
