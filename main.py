@@ -29,6 +29,7 @@ from streamlit_assistant.serving import (
     PlainStartErrors,
     drained_first,
     ended_by_signals,
+    sent_at_once,
     serving_address,
 )
 from streamlit_assistant.settings import Settings
@@ -117,7 +118,7 @@ def create_app(settings: Settings, server: Server, sources: SettingsSources) -> 
     async def lifespan(_app: st.App) -> AsyncIterator[None]:
         address = serving_address(Address(settings.host, settings.port))
         st.secrets.merge_programmatic_secrets({"site": page_secrets(address, settings, server)})
-        async with server.running():
+        async with server.running(), sent_at_once():
             with (
                 drained_first(server.begin_drain),
                 watched_settings(settings, sources, server.reload),
