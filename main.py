@@ -4,7 +4,14 @@ Three ways lead here. `start` calls `main`; `uvicorn main:app` and `streamlit ru
 `app`, which is built when they do, so that `start --help` builds nothing.
 """
 
+import gc
+
+# What the imports make stays for good: looking for garbage among it takes a seventh of the start.
+gc.disable()
+
 import argparse
+import asyncio
+import importlib
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -29,12 +36,16 @@ from streamlit_assistant.serving import (
     PlainStartErrors,
     drained_first,
     ended_by_signals,
-    sent_at_once,
+    listening,
+    send_at_once,
     serving_address,
 )
 from streamlit_assistant.settings import Settings
 from streamlit_assistant.settings_files import SettingsFiles, SettingsSources, flattened
 from streamlit_assistant.settings_watch import watched_settings
+
+gc.freeze()
+gc.enable()
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE / "streamlit_assistant" / "ui" / "page.py"
@@ -118,13 +129,16 @@ def create_app(settings: Settings, server: Server, sources: SettingsSources) -> 
     async def lifespan(_app: st.App) -> AsyncIterator[None]:
         address = serving_address(Address(settings.host, settings.port))
         st.secrets.merge_programmatic_secrets({"site": page_secrets(address, settings, server)})
-        async with server.running(), sent_at_once():
+        async with server.running():
             with (
                 drained_first(server.begin_drain),
                 watched_settings(settings, sources, server.reload),
             ):
-                print(greeting(address, settings, server), flush=True)
+                opening = asyncio.create_task(
+                    open_doors(greeting(address, settings, server), server)
+                )
                 yield
+                opening.cancel()
 
     # `streamlit run` recognises the application by the words `app = st.App(`.
     app = st.App(
@@ -134,6 +148,25 @@ def create_app(settings: Settings, server: Server, sources: SettingsSources) -> 
         middleware=[Middleware(PlainStartErrors)],
     )
     return app
+
+
+async def open_doors(text: str, server: Server) -> None:
+    """What is done once the server listens, so that nobody waits for it.
+
+    The first visitor should not pay for what the page and the model's adapter load.
+    """
+    await listening()
+    send_at_once()
+    print(text, flush=True)
+    await asyncio.to_thread(preload_page)
+    print(f"  Answers: {await server.upstream_summary()}", flush=True)
+
+
+def preload_page() -> None:
+    """Load what the page's script will import when the first browser comes."""
+    importlib.import_module("streamlit_assistant.ui.session").preload()
+    for part in ("sidebar", "chat"):
+        importlib.import_module(f"streamlit_assistant.ui.{part}")
 
 
 def page_secrets(address: Address, settings: Settings, server: Server) -> dict[str, Any]:
@@ -154,7 +187,6 @@ def greeting(address: Address, settings: Settings, server: Server) -> str:
         f"  Chat:    {address.url}",
         f"  API:     {address.url}/v1",
         f"  Data:    {settings.data_dir}",
-        f"  Answers: {server.upstream_summary()}",
     ]
     if server.first_start:
         key = server.first_start.api_key

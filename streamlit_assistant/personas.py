@@ -1,6 +1,6 @@
 """The assistants that a new site begins with."""
 
-from streamlit_assistant.providers.registry import DEFAULT_MODEL
+from streamlit_assistant.providers.upstream import DEFAULT_MODEL
 from streamlit_assistant.records import Assistant
 
 DEFAULT_ASSISTANT_ID = "asst_default"

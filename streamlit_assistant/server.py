@@ -21,7 +21,7 @@ from streamlit_assistant.data_folder import DataFolder, new_key
 from streamlit_assistant.errors import NotFound, StartError
 from streamlit_assistant.personas import DEFAULT_ASSISTANT_ID, default_assistant
 from streamlit_assistant.providers import ProviderRegistry, configured_upstream
-from streamlit_assistant.providers.registry import OLLAMA_BASE_URL, Upstream
+from streamlit_assistant.providers.upstream import OLLAMA_BASE_URL, Upstream
 from streamlit_assistant.records import Clock
 from streamlit_assistant.runs import EventHub, RunExecutor
 from streamlit_assistant.settings import Settings
@@ -56,7 +56,6 @@ class Server:
         self._providers = ProviderRegistry(_upstream(settings), local_base_url=local_base_url)
         self._api = _Deferred()
         self._site_key = ""
-        self._summary = ""
         self._executor: RunExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
@@ -90,7 +89,6 @@ class Server:
             keys = await self._keys(store)
             await executor.start()
             self._executor = executor
-            self._summary = await self._providers.summary()
             self._api.app = create_api(
                 store=store,
                 executor=executor,
@@ -117,9 +115,9 @@ class Server:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._providers.configure, _upstream(settings))
 
-    def upstream_summary(self) -> str:
-        """Return who answers, in a few words; known once running."""
-        return self._summary
+    async def upstream_summary(self) -> str:
+        """Return who answers, in a few words."""
+        return await self._providers.summary()
 
     def _drain(self) -> None:
         if self._executor is not None and self._draining is None:

@@ -9,8 +9,8 @@ import ipaddress
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
@@ -116,30 +116,25 @@ def drained_first(begin_drain: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@asynccontextmanager
-async def sent_at_once() -> AsyncIterator[None]:
-    """While this is open, no small answer or token waits for the client's acknowledgement.
+async def listening() -> None:
+    """Return once the server accepts connections; at once if it is not one we know."""
+    server = _host_server()
+    # It listens only after the lifespan has begun, and tells nobody.
+    while server and not server.started:  # noqa: ASYNC110 - a flag of uvicorn, no event of ours
+        await asyncio.sleep(LISTENING_POLL)
+
+
+def send_at_once() -> None:
+    """Let no small answer or token wait for the client's acknowledgement of the one before.
 
     asyncio switches that delay of up to 40 ms off, but not on sockets made by Streamlit, which do
     not say that they speak TCP. Connections inherit it from the socket that listens.
     """
     server = _host_server()
-    task = asyncio.create_task(_switch_delay_off(server)) if server else None
-    try:
-        yield
-    finally:
-        if task:
-            task.cancel()
-
-
-async def _switch_delay_off(server: uvicorn.Server) -> None:
-    # It listens only after the lifespan has begun, and tells nobody.
-    while not server.started:  # noqa: ASYNC110 - a flag of uvicorn, not an event of ours
-        await asyncio.sleep(LISTENING_POLL)
-    for listener in server.servers:
-        for listening in listener.sockets:
-            if listening.family in (socket.AF_INET, socket.AF_INET6):
-                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for listener in server.servers if server else ():
+        for listening_socket in listener.sockets:
+            if listening_socket.family in (socket.AF_INET, socket.AF_INET6):
+                listening_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _hang_up(server: uvicorn.Server) -> None:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from types import FrameType
 
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import Message
@@ -17,6 +18,8 @@ from streamlit_assistant.serving import (
     PlainStartErrors,
     drained_first,
     ended_by_signals,
+    listening,
+    send_at_once,
     serving_address,
 )
 
@@ -220,3 +223,23 @@ def test_a_healthy_start_and_end_pass_through() -> None:
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",
     ]
+
+
+async def test_a_server_on_a_socket_of_streamlits_making_sends_at_once() -> None:
+    # As Streamlit makes it: without naming the protocol.
+    with socket.socket(socket.AF_INET) as plain:
+        plain.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(Starlette(), lifespan="off", log_level="error"))
+        previous = signal.signal(signal.SIGTERM, server.handle_exit)
+        serving = asyncio.create_task(server._serve([plain]))
+        try:
+            await listening()
+            before = plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            send_at_once()
+            after = plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        finally:
+            server.should_exit = True
+            await serving
+            signal.signal(signal.SIGTERM, previous)
+
+    assert (before, bool(after)) == (0, True)

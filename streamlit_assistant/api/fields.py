@@ -28,7 +28,7 @@ Instructions = Annotated[str, StringConstraints(max_length=MOST_CONTENT)]
 class Body(BaseModel):
     """A JSON object in which every key must be known and every value of its very type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 def _by_type(value: Any) -> str | None:

@@ -52,6 +52,8 @@ class ChatCompletionsProvider:
     ) -> None:
         """`client` must not retry by itself. `is_openai` turns on what only OpenAI accepts."""
         self._client = client
+        # Taken now, because the client loads this part of itself only when asked for it.
+        self._completions = client.chat.completions
         self._is_openai = is_openai
         self._first_token_seconds = first_token_seconds
         self._silence_seconds = silence_seconds
@@ -60,7 +62,7 @@ class ChatCompletionsProvider:
         """Yield the deltas of one answer; see `Provider`."""
         try:
             async with asyncio.timeout(self._first_token_seconds):
-                stream = await self._client.chat.completions.create(**self._body(request))
+                stream = await self._completions.create(**self._body(request))
             async with stream:
                 await refuse_wrong_body(stream.response)
                 async for chunk in self._chunks(stream):

@@ -4,19 +4,19 @@ SQLite allows one writer at a time. Writers queue here, in the process, where wa
 free, instead of at the file, where it is polling and can end in "database is locked".
 """
 
+import importlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import event, inspect, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from streamlit_assistant.store.migrations import HEAD
+
+_MIGRATE = "streamlit_assistant.store.migrate"
 READERS = 4
 BUSY_TIMEOUT_MS = 5_000  # another program, such as a backup, may hold the file for a moment
 
@@ -84,21 +84,11 @@ def _to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def migration_config() -> Config:
-    """Return Alembic's configuration for our migrations."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
-    return config
-
-
 def _migrate(connection: Connection) -> None:
-    config = migration_config()
-    head = ScriptDirectory.from_config(config).get_current_head()
-    if _current_revision(connection) == head:
+    if _current_revision(connection) == HEAD:
         return
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    # Loaded only when there is something to do: most starts find the schema as it should be.
+    importlib.import_module(_MIGRATE).upgrade(connection)
 
 
 def _current_revision(connection: Connection) -> str | None:

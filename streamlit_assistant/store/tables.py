@@ -156,14 +156,13 @@ runs = Table(
     Column("last_event", Integer, nullable=False),
     Index(None, "thread_id", "seq"),
     # The executor looks for work among the few active runs, never among all.
-    Index("ix_runs_active", "status", "seq", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
+    Index("ix_runs_active", "status", "seq", sqlite_where=_ACTIVE),
     # The thread lock itself: the database refuses a second active run.
     Index(
         "uq_runs_active_thread",
         "thread_id",
         unique=True,
         sqlite_where=_ACTIVE,
-        postgresql_where=_ACTIVE,
     ),
     sqlite_autoincrement=True,
 )

@@ -8,11 +8,8 @@ import pytest
 from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.chat_completions import ChatCompletionsProvider
 from streamlit_assistant.providers.offline import OfflineProvider
-from streamlit_assistant.providers.registry import (
-    ProviderRegistry,
-    Upstream,
-    configured_upstream,
-)
+from streamlit_assistant.providers.registry import ProviderRegistry
+from streamlit_assistant.providers.upstream import Upstream, configured_upstream
 from tests.providers.conftest import RawUpstream
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
 
-from streamlit_assistant.store.engine import migration_config
+from streamlit_assistant.store.migrate import migration_config
+from streamlit_assistant.store.migrations import HEAD
 from streamlit_assistant.store.tables import metadata
 
 
@@ -20,6 +22,10 @@ def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
 
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
+
+
+def test_the_code_expects_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(migration_config()).get_current_head() == HEAD
 
 
 def test_every_migration_can_be_undone(tmp_path: Path) -> None:
