@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import openai
 
-from streamlit_assistant.assistants_client import AssistantsClient
-from streamlit_assistant.chat_errors import ChatError, ErrorKind
-from streamlit_assistant.chat_records import (
+from streamlit_assistant.chat.assistants_client import AssistantsClient
+from streamlit_assistant.chat.chat_errors import ChatError, ErrorKind
+from streamlit_assistant.chat.chat_records import (
     ChatMessage,
     ChatThread,
     Ending,
@@ -17,9 +17,9 @@ from streamlit_assistant.chat_records import (
     Update,
     Waiting,
 )
-from streamlit_assistant.patience import Patience, Timing
-from streamlit_assistant.posting import post_once
-from streamlit_assistant.run_following import POST_PATIENCE, Progress, RunFollower
+from streamlit_assistant.chat.patience import Patience, Timing
+from streamlit_assistant.chat.posting import post_once
+from streamlit_assistant.chat.run_following import POST_PATIENCE, Progress, RunFollower
 
 __all__ = [
     "ChatBot",

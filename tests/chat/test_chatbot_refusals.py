@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from streamlit_assistant.chatbot import ChatBot, ChatError, ErrorKind
-from tests.scripted_assistants import Mishap, ScriptedAssistants, both_modes, refusal
-from tests.scripted_runs import ScriptedBody
-from tests.updates import shown
+from tests.chat.scripted_assistants import Mishap, ScriptedAssistants, both_modes, refusal
+from tests.chat.scripted_runs import ScriptedBody
+from tests.chat.updates import shown
 
 # Every method that speaks to the API, with the operation it calls first.
 METHODS: dict[str, tuple[str, Callable[[ChatBot], object]]] = {

@@ -2,7 +2,7 @@ from email.utils import formatdate
 
 import pytest
 
-from streamlit_assistant.pause_headers import poll_after, retry_after
+from streamlit_assistant.chat.pause_headers import poll_after, retry_after
 
 NOW = 1_795_000_000.0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.fake_time import FakeTime
+from tests.chat.fake_time import FakeTime
 
 HEARTBEAT = 0.25  # seconds
 

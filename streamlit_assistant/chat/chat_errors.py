@@ -21,7 +21,7 @@ from typing import Literal
 import httpx2
 import openai
 
-from streamlit_assistant.pause_headers import retry_after
+from streamlit_assistant.chat.pause_headers import retry_after
 
 ErrorKind = Literal[
     "unreachable",

@@ -1,7 +1,7 @@
 """Sync column: folds message deltas into the text a person has been shown so far."""
 
-from streamlit_assistant.assistants_payloads import PARAGRAPH, MessageDelta
-from streamlit_assistant.chat_records import ChatMessage
+from streamlit_assistant.chat.assistants_payloads import PARAGRAPH, MessageDelta
+from streamlit_assistant.chat.chat_records import ChatMessage
 
 
 class StreamedAnswer:

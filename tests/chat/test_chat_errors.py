@@ -2,7 +2,7 @@ import httpx2
 import openai
 import pytest
 
-from streamlit_assistant.chat_errors import ChatError, ErrorKind, translate
+from streamlit_assistant.chat.chat_errors import ChatError, ErrorKind, translate
 
 SECRET = "key-of-the-site-1234"
 REQUEST = httpx2.Request("GET", "http://assistants.test/v1/threads")

@@ -8,15 +8,22 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from streamlit_assistant.assistants_client import AssistantsClient, EventStream, PolledRun
-from streamlit_assistant.assistants_payloads import MessageDelta, Run, StreamError
-from streamlit_assistant.chat_errors import ChatError
-from streamlit_assistant.chat_records import Ending, Finished, RunState, TextDelta, Update, Waiting
-from streamlit_assistant.event_reader import Frame, StreamBroken, Tick
-from streamlit_assistant.patience import Patience, Timing
-from streamlit_assistant.posting import post_once
-from streamlit_assistant.run_polling import poll_run
-from streamlit_assistant.streamed_answer import StreamedAnswer
+from streamlit_assistant.chat.assistants_client import AssistantsClient, EventStream, PolledRun
+from streamlit_assistant.chat.assistants_payloads import MessageDelta, Run, StreamError
+from streamlit_assistant.chat.chat_errors import ChatError
+from streamlit_assistant.chat.chat_records import (
+    Ending,
+    Finished,
+    RunState,
+    TextDelta,
+    Update,
+    Waiting,
+)
+from streamlit_assistant.chat.event_reader import Frame, StreamBroken, Tick
+from streamlit_assistant.chat.patience import Patience, Timing
+from streamlit_assistant.chat.posting import post_once
+from streamlit_assistant.chat.run_polling import poll_run
+from streamlit_assistant.chat.streamed_answer import StreamedAnswer
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, Field
 
-from streamlit_assistant.chat_records import ChatMessage, ChatThread, RunState
+from streamlit_assistant.chat.chat_records import ChatMessage, ChatThread, RunState
 
 T = TypeVar("T")
 

@@ -1,9 +1,9 @@
 import pytest
 
 from streamlit_assistant.chatbot import Ending
-from tests.scripted_assistants import ScriptedAssistants, both_modes
-from tests.scripted_runs import FIRST_DELTA, Break, Cut, RunScript
-from tests.updates import finished, shown
+from tests.chat.scripted_assistants import ScriptedAssistants, both_modes
+from tests.chat.scripted_runs import FIRST_DELTA, Break, Cut, RunScript
+from tests.chat.updates import finished, shown
 
 every_ending = pytest.mark.parametrize("ending", Ending)
 

@@ -13,11 +13,11 @@ import httpx2
 import openai
 from pydantic import BaseModel, ValidationError
 
-from streamlit_assistant.assistants_payloads import ListedThread, Message, Page, Run, Thread
-from streamlit_assistant.chat_errors import ChatError, translate
-from streamlit_assistant.chat_records import ChatMessage, ChatThread, RunState
-from streamlit_assistant.event_reader import Frame, StreamBroken, Tick, read_events
-from streamlit_assistant.pause_headers import poll_after
+from streamlit_assistant.chat.assistants_payloads import ListedThread, Message, Page, Run, Thread
+from streamlit_assistant.chat.chat_errors import ChatError, translate
+from streamlit_assistant.chat.chat_records import ChatMessage, ChatThread, RunState
+from streamlit_assistant.chat.event_reader import Frame, StreamBroken, Tick, read_events
+from streamlit_assistant.chat.pause_headers import poll_after
 
 P = TypeVar("P", bound=BaseModel)
 

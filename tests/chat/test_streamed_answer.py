@@ -1,9 +1,9 @@
 from typing import Any
 
-from streamlit_assistant.assistants_payloads import Message, MessageDelta
-from streamlit_assistant.chat_records import ChatMessage
-from streamlit_assistant.streamed_answer import StreamedAnswer
-from tests.scripted_runs import delta
+from streamlit_assistant.chat.assistants_payloads import Message, MessageDelta
+from streamlit_assistant.chat.chat_records import ChatMessage
+from streamlit_assistant.chat.streamed_answer import StreamedAnswer
+from tests.chat.scripted_runs import delta
 
 
 def add(answer: StreamedAnswer, message_id: str, *words: str, part: int = 0) -> str:

@@ -13,9 +13,9 @@ import pytest
 import respx
 
 from streamlit_assistant.chatbot import ChatBot
-from tests.fake_time import FakeTime
-from tests.respx_transport import RespxTransport
-from tests.scripted_runs import Run, RunScript, ScriptedBody, event_stream
+from tests.chat.fake_time import FakeTime
+from tests.chat.respx_transport import RespxTransport
+from tests.chat.scripted_runs import Run, RunScript, ScriptedBody, event_stream
 
 KEY = "key-of-the-site-1234"
 ASSISTANT = "asst_default"

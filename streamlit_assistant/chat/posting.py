@@ -3,8 +3,8 @@
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
-from streamlit_assistant.chat_errors import ChatError, ErrorKind
-from streamlit_assistant.patience import Patience
+from streamlit_assistant.chat.chat_errors import ChatError, ErrorKind
+from streamlit_assistant.chat.patience import Patience
 
 T = TypeVar("T")
 S = TypeVar("S")

@@ -1,6 +1,6 @@
 """A time that passes only when somebody sleeps."""
 
-from streamlit_assistant.patience import Timing
+from streamlit_assistant.chat.patience import Timing
 
 WALL_OFFSET = 1_795_000_000  # makes the wall clock read November 2026
 

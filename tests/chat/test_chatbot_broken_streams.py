@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from streamlit_assistant.chatbot import ChatError, Ending
-from tests.scripted_assistants import LostAnswer, ScriptedAssistants, refusal
-from tests.scripted_runs import FIRST_DELTA, Break, Cut, RunScript
-from tests.updates import finished, shown
+from tests.chat.scripted_assistants import LostAnswer, ScriptedAssistants, refusal
+from tests.chat.scripted_runs import FIRST_DELTA, Break, Cut, RunScript
+from tests.chat.updates import finished, shown
 
 WORDS = ("One, ", "two, ", "three, ", "four.")
 TEXT = "".join(WORDS)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
-from streamlit_assistant.assistants_client import PolledRun
-from streamlit_assistant.patience import Patience
+from streamlit_assistant.chat.assistants_client import PolledRun
+from streamlit_assistant.chat.patience import Patience
 
 S = TypeVar("S")
 

@@ -4,8 +4,14 @@ import httpx
 import pytest
 
 from streamlit_assistant.chatbot import ChatError, ErrorKind
-from tests.scripted_assistants import LostAnswer, Mishap, ScriptedAssistants, both_modes, refusal
-from tests.updates import finished, shown, waits
+from tests.chat.scripted_assistants import (
+    LostAnswer,
+    Mishap,
+    ScriptedAssistants,
+    both_modes,
+    refusal,
+)
+from tests.chat.updates import finished, shown, waits
 
 RESET = httpx.ReadError("connection reset by peer")
 REFUSED = httpx.ConnectError("connection refused")

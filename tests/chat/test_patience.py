@@ -2,15 +2,15 @@ import itertools
 
 import pytest
 
-from streamlit_assistant.chat_errors import ChatError
-from streamlit_assistant.patience import (
+from streamlit_assistant.chat.chat_errors import ChatError
+from streamlit_assistant.chat.patience import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     SHORTEST_PAUSE,
     SIGN_OF_LIFE_INTERVAL,
     Patience,
 )
-from tests.fake_time import FakeTime
+from tests.chat.fake_time import FakeTime
 
 
 class Answers:

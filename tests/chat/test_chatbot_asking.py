@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from streamlit_assistant.chatbot import ChatError, Ending, Finished, TextDelta, Waiting
-from tests.scripted_assistants import ScriptedAssistants, both_modes
-from tests.scripted_runs import RunScript
-from tests.updates import finished, shown, waits
+from tests.chat.scripted_assistants import ScriptedAssistants, both_modes
+from tests.chat.scripted_runs import RunScript
+from tests.chat.updates import finished, shown, waits
 
 without_extensions = pytest.mark.parametrize("extensions", [True, False], ids=["ours", "foreign"])
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, retry_if_result
 from tenacity.wait import wait_base, wait_exponential_jitter
 
-from streamlit_assistant.chat_errors import ChatError
+from streamlit_assistant.chat.chat_errors import ChatError
 
 T = TypeVar("T")
 S = TypeVar("S")

@@ -5,9 +5,9 @@ import httpx
 import pytest
 
 from streamlit_assistant.chatbot import ChatBot, ChatError, Ending, ErrorKind
-from tests.scripted_assistants import Mishap, ScriptedAssistants, refusal
-from tests.scripted_runs import RunScript
-from tests.updates import finished, shown, waits
+from tests.chat.scripted_assistants import Mishap, ScriptedAssistants, refusal
+from tests.chat.scripted_runs import RunScript
+from tests.chat.updates import finished, shown, waits
 
 
 def polling(server: ScriptedAssistants) -> ChatBot:

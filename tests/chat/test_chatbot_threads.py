@@ -2,8 +2,8 @@ import httpx
 import pytest
 
 from streamlit_assistant.chatbot import ChatMessage, ChatThread, RunState
-from tests.scripted_assistants import ScriptedAssistants, refusal
-from tests.scripted_runs import RunScript
+from tests.chat.scripted_assistants import ScriptedAssistants, refusal
+from tests.chat.scripted_runs import RunScript
 
 
 def test_a_new_chat_has_nothing_and_asks_for_nothing() -> None:
