@@ -1,0 +1,98 @@
+"""Page layer: what went wrong or came to an end, in plain words, with a way on."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from streamlit_assistant.chatbot import Ending, RunState
+from streamlit_assistant.ui.composer import stop_answer, take_back, try_again
+from streamlit_assistant.ui.session import Page, Problem, go_to
+from streamlit_assistant.ui.transcript import Thread
+
+# The ways on: the icon of each button and what it does.
+WAYS: dict[str, tuple[str, Callable[[Page], None]]] = {
+    "retry": ("refresh", try_again),
+    "continue": ("resume", try_again),
+    "edit": ("edit", take_back),
+    "cancel": ("cancel", stop_answer),
+    "new": ("add", lambda page: go_to(page, None)),
+}
+
+
+def draw_notices(page: Page, thread: Thread, *, full: bool) -> None:
+    """Say all there is to say about a chat in which nothing is being written."""
+    draw_last_notice(page)
+    unsent = page.unsent[0].problem if page.unsent else None
+    if problem := thread.problem or unsent:
+        draw_problem(page, problem)
+    elif thread.is_unfinished:
+        _draw_ending(page, thread)
+    if full:
+        _draw_box(page, "notice.full", "forum")
+        _draw_ways(page, "new")
+
+
+def draw_last_notice(page: Page) -> None:
+    """Say what the last click led to."""
+    if page.state.notice:
+        _draw_box(page, f"notice.{page.state.notice}", "info")
+    if problem := page.state.problem:
+        _draw_box(page, f"problem.{problem.kind}", "error")
+        _draw_details(page, problem.detail, problem.request_id)
+
+
+def draw_problem(page: Page, problem: Problem) -> None:
+    """Say what the API's refusal or silence means, and offer to try again."""
+    _draw_box(page, f"problem.{problem.kind}", "error")
+    _draw_details(page, problem.detail, problem.request_id)
+    _draw_ways(page, "retry", *(["edit"] if page.unsent else []))
+
+
+def _draw_ending(page: Page, thread: Thread) -> None:
+    run = thread.run
+    if run is None or run.ending is Ending.COMPLETED:
+        _draw_box(page, "ending.unanswered", "info")
+        _draw_ways(page, "retry")
+        return
+    failed = run.ending in (Ending.FAILED, Ending.EXPIRED)
+    _draw_box(page, _ending_key(page, run), "error" if failed else "info")
+    _draw_details(page, run.error_message, page.state.request_id)
+    if run.ending is Ending.REQUIRES_ACTION:
+        _draw_ways(page, "cancel")
+    else:
+        goes_on = not failed and thread.messages[-1].role == "assistant"
+        _draw_ways(page, "continue" if goes_on else "retry")
+
+
+def _ending_key(page: Page, run: RunState) -> str:
+    precise = f"ending.{run.status}.{run.error_code}"
+    return precise if precise in page.texts else f"ending.{run.status}"
+
+
+def _draw_box(page: Page, key: str, icon: str) -> None:
+    draw = st.warning if icon == "error" else st.info
+    draw(page.texts(key), icon=f":material/{icon}:")
+
+
+def _draw_details(page: Page, detail: str | None, request_id: str | None) -> None:
+    if not (detail or request_id):
+        return
+    with st.expander(page.texts("details.title")):
+        if detail:
+            st.text(detail)
+        if request_id:
+            st.caption(page.texts("details.request"))
+            st.code(request_id, language=None)
+
+
+def _draw_ways(page: Page, *ways: str) -> None:
+    with st.container(horizontal=True, gap="small"):
+        for way in ways:
+            icon, act = WAYS[way]
+            st.button(
+                page.texts(f"way.{way}"),
+                key=f"way-{way}",
+                icon=f":material/{icon}:",
+                on_click=act,
+                args=(page,),
+            )

@@ -1,0 +1,164 @@
+"""Page layer: what one browser tab is about. The ChatBot, the open chat and its address."""
+
+from dataclasses import dataclass, field
+
+import openai
+import streamlit as st
+
+from streamlit_assistant.chatbot import ChatBot, ChatError, ErrorKind
+from streamlit_assistant.ui.texts import Texts, language_for, load_texts
+
+BOT = "chatbot"
+BOT_CLASS = "chatbot_class"
+STATE = "page_state"
+THREAD = "thread"  # the query parameter
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What went wrong, kept from a ChatError for the next drawing."""
+
+    kind: ErrorKind
+    detail: str
+    request_id: str | None
+
+    @classmethod
+    def of(cls, error: ChatError) -> "Problem":
+        """The problem an error tells of."""
+        return cls(error.kind, error.detail, error.request_id)
+
+
+@dataclass
+class Unsent:
+    """A prompt that is not known to be in its thread; `after` was the thread's newest message."""
+
+    text: str
+    after: str | None
+    problem: Problem | None = None
+
+
+@dataclass
+class Window:
+    """Which of a chat's messages are drawn: the newest ones, from `oldest` on."""
+
+    length: int = 40
+    longest: int = 80  # a chat that goes on beyond this is cut to its newest messages again
+    oldest: str | None = None
+
+
+@dataclass
+class PageState:
+    """What must survive from one run of the script to the next; all else the API knows."""
+
+    address: str | None = None  # the thread the URL showed when last looked at
+    opened: int = 0  # how many chats this tab has opened
+    unsent: dict[str | None, list[Unsent]] = field(default_factory=dict)
+    newest: str | None = None  # the message drawn last
+    window: Window = field(default_factory=Window)
+    wants_answer: bool = False  # to the last message, should it have none
+    chats_listed: int = 30
+    notice: str | None = None  # what the last click led to: a key of the catalogue
+    problem: Problem | None = None  # and what prevented it
+    request_id: str | None = None  # of the newest answer, if it ended badly
+
+
+@dataclass(frozen=True)
+class Page:
+    """What every part of the page is handed."""
+
+    bot: ChatBot
+    state: PageState
+    texts: Texts
+
+    @property
+    def unsent(self) -> list[Unsent]:
+        """The open chat's prompts that wait to be sent, in their order."""
+        return self.state.unsent.setdefault(self.bot.thread_id, [])
+
+
+def open_page() -> Page:
+    """The page as this run of the script finds it, showing the chat the URL names."""
+    texts = load_texts(language_for(st.context.locale))
+    if STATE not in st.session_state:
+        st.session_state[STATE] = PageState()
+    page = Page(_open_bot(), st.session_state[STATE], texts)
+    follow_address(page)
+    return page
+
+
+def follow_address(page: Page) -> None:
+    """Open the chat the URL names if the person changed it, else have it name the open chat."""
+    bot, state = page.bot, page.state
+    named = st.query_params.get(THREAD) or None
+    if named != state.address:
+        _show(page, named)
+    elif bot.thread_id is not None and bot.thread_id != named:
+        # The first message made the thread; what waited in the new chat belongs to it now.
+        state.unsent[bot.thread_id] = state.unsent.pop(named, [])
+        st.query_params[THREAD] = bot.thread_id
+    state.address = bot.thread_id
+
+
+def begin_action(page: Page) -> None:
+    """What every callback does first: be sure which chat is open, and forget the last notice."""
+    follow_address(page)
+    page.state.notice = page.state.problem = None
+
+
+def go_to(page: Page, thread_id: str | None) -> None:
+    """Open another chat, or a new one."""
+    begin_action(page)
+    _show(page, thread_id)
+    page.state.address = thread_id
+    if thread_id is None:
+        st.query_params.pop(THREAD, None)
+    else:
+        st.query_params[THREAD] = thread_id
+
+
+def _show(page: Page, thread_id: str | None) -> None:
+    page.bot.thread_id = thread_id
+    state = page.state
+    state.opened += 1
+    state.window = Window()
+    state.newest = state.request_id = state.notice = state.problem = None
+    state.wants_answer = False
+
+
+def _open_bot() -> ChatBot:
+    kept: ChatBot | None = st.session_state.get(BOT)
+    # After a change of its source the class is a new one, and a bot of the old class would hand
+    # out updates that the new page does not recognize.
+    if kept is None or st.session_state.get(BOT_CLASS, ChatBot) is not ChatBot:
+        st.session_state[BOT] = _new_bot(kept.thread_id if kept else None)
+        st.session_state[BOT_CLASS] = ChatBot
+    bot: ChatBot = st.session_state[BOT]
+    return bot
+
+
+def _new_bot(thread_id: str | None) -> ChatBot:
+    site = st.secrets["site"]
+    return ChatBot(
+        _client(site["base_url"], site["api_key"]),
+        site["assistant_id"],
+        thread_id,
+        streaming=site["streaming"],
+        message_limit=site["message_limit"],
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def _client(base_url: str, api_key: str) -> openai.OpenAI:
+    return _new_client(base_url, api_key)
+
+
+def _new_client(base_url: str, api_key: str) -> openai.OpenAI:
+    # The API is in this very process: no proxy of the environment may see the site's key.
+    http_client = openai.DefaultHttpx2Client(trust_env=False)
+    return openai.OpenAI(base_url=base_url, api_key=api_key, http_client=http_client)
+
+
+def preload() -> None:
+    """Have the client load the parts it would otherwise load with the first message."""
+    with _new_client("http://127.0.0.1/v1", "none") as client:
+        _ = client.beta.threads.messages, client.beta.threads.runs

@@ -1,0 +1,149 @@
+"""Page layer: the messages of the open chat; of a long one only the last page is drawn."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from streamlit_assistant.chatbot import ChatError, ChatMessage, Ending, RunState
+from streamlit_assistant.ui.drawing import draw_answer
+from streamlit_assistant.ui.session import Page, Problem, Unsent, Window, begin_action, go_to
+
+PAGE_LENGTH = 40  # messages
+GROWTH = 8  # messages that may have come since the last drawing; more start the window anew
+LARGEST_READ = 100  # messages, the most the API gives at once
+UNKNOWN = ("not_found", "rejected")  # the answers to an id of nothing, and to what is no id
+
+
+@dataclass(frozen=True)
+class Thread:
+    """The open chat as the API tells it."""
+
+    messages: list[ChatMessage]
+    has_earlier: bool
+    run: RunState | None  # the newest
+    problem: Problem | None = None  # why it could not be read
+
+    @property
+    def active_run(self) -> RunState | None:
+        """The run that is writing an answer right now."""
+        return self.run if self.run is not None and self.run.active else None
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the last message got no answer, or not a whole one, and none is being written."""
+        if not self.messages or self.active_run:
+            return False
+        ending = self.run.ending if self.run else None
+        return self.messages[-1].role == "user" or ending is not Ending.COMPLETED
+
+
+def read_thread(page: Page) -> Thread:
+    """Read the open chat; one that does not exist gives way to a new chat."""
+    if page.bot.thread_id is None:
+        return Thread([], has_earlier=False, run=None)
+    try:
+        return _read(page)
+    except ChatError as error:
+        if error.kind not in UNKNOWN:
+            return Thread([], has_earlier=False, run=None, problem=Problem.of(error))
+    go_to(page, None)
+    page.state.notice = "unknown_chat"
+    return Thread([], has_earlier=False, run=None)
+
+
+def _read(page: Page) -> Thread:
+    run = page.bot.latest_run()
+    messages, has_earlier = _read_messages(page)
+    _cross_off(page.unsent, messages)
+    page.state.newest = messages[-1].id if messages else None
+    if run is not None and run.active:
+        # Following the run shows its words from the first one on.
+        messages = [each for each in messages if each.role == "user" or each.run_id != run.id]
+    return Thread(messages, has_earlier, run)
+
+
+def draw_messages(page: Page, thread: Thread) -> None:
+    """Draw the messages into the container that is open."""
+    earlier = st.empty()
+    if thread.has_earlier:
+        earlier.button(
+            page.texts("transcript.earlier"),
+            key="earlier",
+            icon=":material/history:",
+            type="tertiary",
+            on_click=_show_earlier,
+            args=(page,),
+        )
+    for message in thread.messages:
+        if message.role == "user":
+            draw_prompt(message.text)
+        else:
+            _draw_finished(page, message, thread.run)
+
+
+def draw_prompt(text: str, note: str = "") -> None:
+    """Draw what the person wrote, just as it was written."""
+    with st.chat_message("user"):
+        st.text(text)
+        if note:
+            st.caption(note)
+
+
+def answer_bubble(place: DeltaGenerator) -> DeltaGenerator:
+    """A bubble for an answer."""
+    return place.chat_message("assistant", avatar=":material/auto_awesome:")
+
+
+def _draw_finished(page: Page, message: ChatMessage, run: RunState | None) -> None:
+    bubble = answer_bubble(st.empty())
+    draw_answer(bubble.container(), message.text)
+    # What became of the newest run is told below the transcript.
+    if message.status == "incomplete" and (run is None or message.run_id != run.id):
+        key = f"incomplete.{message.incomplete_reason}"
+        bubble.caption(page.texts(key if key in page.texts else "incomplete.unknown"))
+
+
+def _read_messages(page: Page) -> tuple[list[ChatMessage], bool]:
+    """The messages to draw, from the same one on as last time, and whether there are earlier."""
+    window = page.state.window
+    wanted = window.length + GROWTH
+    messages = _newest(page, wanted)
+    ids = [message.id for message in messages]
+    start = ids.index(window.oldest) if window.oldest in ids else len(ids) - window.length
+    if len(ids) - start > window.longest:
+        start = len(ids) - PAGE_LENGTH
+    start = max(start, 0)
+    window.oldest = ids[start] if ids else None
+    window.length = max(len(ids) - start, PAGE_LENGTH)
+    return messages[start:], start > 0 or len(ids) == wanted
+
+
+def _newest(page: Page, wanted: int) -> list[ChatMessage]:
+    messages: list[ChatMessage] = []
+    while (missing := min(wanted - len(messages), LARGEST_READ)) > 0:
+        older = page.bot.messages(missing, messages[0].id if messages else None)
+        messages = older + messages
+        if len(older) < missing:
+            break
+    return messages
+
+
+def _cross_off(unsent: list[Unsent], messages: list[ChatMessage]) -> None:
+    ids = [message.id for message in messages]
+    while unsent:
+        first = unsent[0]
+        since = messages[ids.index(first.after) + 1 :] if first.after in ids else messages
+        own = (each for each in since if each.role == "user")
+        arrived = next((each for each in own if each.text.strip() == first.text.strip()), None)
+        if arrived is None:
+            return
+        unsent.pop(0)
+        for later in unsent:  # the same words, sent twice, are two messages
+            later.after = arrived.id
+
+
+def _show_earlier(page: Page) -> None:
+    begin_action(page)
+    window = page.state.window
+    page.state.window = Window(window.length + PAGE_LENGTH, window.length + 2 * PAGE_LENGTH)
