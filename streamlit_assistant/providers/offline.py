@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncGenerator
 
+from streamlit_assistant.catalogue import CHINESE, ENGLISH, read_catalogue
 from streamlit_assistant.providers.base import (
     Delta,
     Finish,
@@ -10,13 +11,32 @@ from streamlit_assistant.providers.base import (
     ModelRequest,
     TextDelta,
 )
-from streamlit_assistant.providers.offline_help import NO_MODEL, TOPICS, Topic
 
 OFFLINE_MODEL = "offline"
 
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
 # Pieces about as long as a model's tokens, in languages with and without spaces.
 _PIECE = re.compile(r"\s*\S{1,8}|\s+$")
+
+# What a person may ask about the site itself. Whole phrases: a question about the history of Rome
+# is not one about the list of chats.
+_TOPICS = {
+    "offline.api": (
+        "/v1",
+        "base_url",
+        "api key",
+        "assistants api",
+        "api 密钥",
+        "api密钥",
+        "api 接口",
+    ),
+    "offline.data": ("my data", "chats stored", "chats saved", "我的数据", "保存在哪", "数据保存"),
+    "offline.chats": (
+        *("new chat", "old chat", "chat history", "sidebar"),
+        *("新对话", "历史记录", "聊天记录", "侧边栏"),
+    ),
+}
+_NO_MODEL = "offline.no_model"
 
 
 class OfflineProvider:
@@ -25,9 +45,8 @@ class OfflineProvider:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """Yield the answer to the last question; see `Provider`."""
         question = _last_question(request)
-        topic = _topic(question)
-        answer = topic.chinese if _CHINESE.search(question) else topic.english
-        for piece in _PIECE.findall(answer):
+        words = read_catalogue(CHINESE if _HAN.search(question) else ENGLISH)
+        for piece in _PIECE.findall(words[_topic(question)]):
             yield TextDelta(piece)
         yield Finish(FinishReason.STOP)
 
@@ -39,7 +58,7 @@ def _last_question(request: ModelRequest) -> str:
     return ""
 
 
-def _topic(question: str) -> Topic:
+def _topic(question: str) -> str:
     asked = question.lower()
-    found = (topic for topic in TOPICS if any(word in asked for word in topic.keywords))
-    return next(found, NO_MODEL)
+    found = (key for key, phrases in _TOPICS.items() if any(words in asked for words in phrases))
+    return next(found, _NO_MODEL)

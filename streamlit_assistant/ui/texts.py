@@ -1,14 +1,9 @@
 """Page layer: the page's own words in the person's language. An answer's words are not its own."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-LOCALES = Path(__file__).resolve().parent.parent / "locales"
-ENGLISH = "en"
-CHINESE = "zh-CN"
+from streamlit_assistant.catalogue import CHINESE, ENGLISH, read_catalogue
 
 
 @dataclass(frozen=True)
@@ -31,8 +26,6 @@ def language_for(locale: str | None) -> str:
     return CHINESE if primary == "zh" else ENGLISH
 
 
-@cache
 def load_texts(language: str) -> Texts:
-    """Read a catalogue from its file."""
-    words = json.loads((LOCALES / f"{language}.json").read_text(encoding="utf-8"))
-    return Texts(language, words)
+    """Return the catalogue of a language."""
+    return Texts(language, read_catalogue(language))

@@ -1,0 +1,299 @@
+"""How an answer is drawn while it is written, on a surface that takes notes."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from streamlit.delta_generator import DeltaGenerator
+
+from streamlit_assistant.catalogue import ENGLISH
+from streamlit_assistant.ui.answer import FRAMES_PER_SECOND, AnswerView, Pacer
+from streamlit_assistant.ui.drawing import draw_answer
+from streamlit_assistant.ui.texts import load_texts
+
+EN = load_texts(ENGLISH)
+
+
+Drawn = tuple[str, str]
+
+
+@dataclass
+class Slot:
+    """Stands in for what st.empty() returns: one place, in which the last thing drawn stays."""
+
+    log: list[str]
+    content: "Drawn | Block | None" = None
+
+    def markdown(self, body: str, **_: Any) -> None:
+        self._put("markdown", body)
+
+    def code(self, body: str, language: str | None = None) -> None:
+        self._put(f"code {language or ''}".strip(), body)
+
+    def text(self, body: str) -> None:
+        self._put("text", body)
+
+    def mermaid_chart(self, body: str) -> None:
+        self._put("mermaid", body)
+
+    def empty(self) -> "Slot":
+        self.content = None
+        return self
+
+    def container(self, **_: Any) -> "Block":
+        self.content = Block(self.log)
+        return self.content
+
+    def chat_message(self, *_: Any, **__: Any) -> "Block":
+        return self.container()
+
+    def seen(self) -> list[Drawn]:
+        """Everything that is in it now, from top to bottom."""
+        if isinstance(self.content, Block):
+            return [each for slot in self.content.slots for each in slot.seen()]
+        return [self.content] if self.content else []
+
+    def _put(self, kind: str, body: str) -> None:
+        self.log.append(body)
+        self.content = (kind, body)
+
+
+@dataclass
+class Block:
+    """Stands in for what st.container() returns: whatever is drawn goes below what is there."""
+
+    log: list[str]
+    slots: list[Slot] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        self.slots.append(Slot(self.log))
+        return getattr(self.slots[-1], name)
+
+
+@dataclass
+class Clock:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def surface() -> Slot:
+    return Slot([])
+
+
+@pytest.fixture
+def view(surface: Slot, clock: Clock) -> AnswerView:
+    return AnswerView(cast(DeltaGenerator, surface), EN, clock)
+
+
+def finished(text: str) -> list[Drawn]:
+    surface = Slot([])
+    draw_answer(cast(DeltaGenerator, surface.container()), text)
+    return surface.seen()
+
+
+def stream(view: AnswerView, clock: Clock, text: str, per_second: int = 250) -> None:
+    for start in range(0, len(text), 4):
+        view.write(text[start : start + 4])
+        clock.now += 1 / per_second
+
+
+def test_the_first_word_is_drawn_at_once(view: AnswerView, surface: Slot) -> None:
+    view.write("Hello")
+
+    assert surface.seen() == [("markdown", "Hello")]
+
+
+def test_what_is_not_drawn_yet_is_drawn_with_the_next_sign_of_life(
+    view: AnswerView, surface: Slot
+) -> None:
+    for word in ("One ", "two ", "three ", "four"):
+        view.write(word)
+    assert surface.seen() != [("markdown", "One two three four")]
+
+    view.wait(1.0, "in_progress")
+
+    assert surface.seen()[0] == ("markdown", "One two three four")
+
+
+def test_words_that_come_slowly_are_each_drawn_at_once(
+    view: AnswerView, clock: Clock, surface: Slot
+) -> None:
+    for count in range(50):
+        view.write("word ")
+        assert len(surface.log) == count + 1
+        clock.now += 0.04
+
+
+def test_frames_come_no_faster_than_the_eye_can_follow(
+    view: AnswerView, clock: Clock, surface: Slot
+) -> None:
+    stream(view, clock, "word " * 2000, per_second=500)
+
+    seconds = 2000 * 5 / 4 / 500
+    assert len(surface.log) <= seconds * FRAMES_PER_SECOND + 20  # pieces settled on the way
+
+
+SAMPLES = {
+    "paragraphs": "Some **bold** words and `code`, a price of $5.\n\n" * 250,
+    "one paragraph": "some words in a row, " * 600,
+    "chinese": "大语言模型逐个预测下一个词，" * 900,
+    "code": "```python\n" + "x = some_function(1, 2)\n" * 500 + "```",
+    "list": "".join(f"{n}. an item of the list\n   - with a part\n" for n in range(1, 300)),
+    "table": "| a | b |\n|---|---|\n" + "| some | cells |\n" * 700,
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_drawing_costs_time_linear_in_the_length(
+    view: AnswerView, clock: Clock, surface: Slot, name: str
+) -> None:
+    text = SAMPLES[name]
+    assert len(text) > 10_000
+
+    stream(view, clock, text)
+
+    # Each frame redraws a piece at most; each piece is drawn once more when it is settled.
+    frames = len(text) / 4 / 250 * FRAMES_PER_SECOND
+    assert sum(map(len, surface.log)) < frames * 1000 + 3 * len(text)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_streamed_answer_ends_as_the_finished_one_is_drawn(
+    view: AnswerView, clock: Clock, surface: Slot, name: str
+) -> None:
+    text = SAMPLES[name] + "\n\nThe end."
+
+    stream(view, clock, text)
+    view.break_off()
+
+    assert surface.seen() == finished(text)
+
+
+def test_a_block_that_cannot_be_cut_slows_the_frames_down(
+    view: AnswerView, clock: Clock, surface: Slot
+) -> None:
+    stream(view, clock, "```\n" + "one endless line " * 3000)
+
+    assert sum(map(len, surface.log)) < 40 * len("one endless line " * 3000)
+
+
+def test_open_marks_are_closed_while_they_grow(view: AnswerView, surface: Slot) -> None:
+    view.write("some **bold")
+
+    assert surface.seen() == [("markdown", "some **bold**")]
+
+
+def test_an_unfinished_diagram_or_formula_is_shown_as_source(
+    view: AnswerView, clock: Clock, surface: Slot
+) -> None:
+    view.write("```mermaid\ngraph")
+    assert surface.seen() == [("code mermaid", "graph")]
+    clock.now += 1
+    view.write(" TD\n```\n$$\nx")
+    assert surface.seen() == [("mermaid", "graph TD"), ("code latex", "$$\nx")]
+    clock.now += 1
+    view.write("\n$$\n")
+    assert surface.seen() == [("mermaid", "graph TD"), ("markdown", "$$\nx\n$$")]
+
+
+def test_a_line_that_only_looked_like_a_new_block_leaves_nothing_behind(
+    view: AnswerView, clock: Clock, surface: Slot
+) -> None:
+    view.write("Nothing\n#")
+    assert len(surface.seen()) == 2
+    clock.now += 1
+    view.write("5 is a number")
+
+    assert surface.seen() == [("markdown", "Nothing\n#5 is a number")]
+
+
+def test_link_targets_are_not_drawn(view: AnswerView, surface: Slot) -> None:
+    view.write("text\n\n[a]: http://x\n\n")
+
+    assert surface.seen() == [("markdown", "text")]
+
+
+# ---- the status line ----
+
+
+def test_an_answer_that_begins_at_once_shows_no_status(view: AnswerView, surface: Slot) -> None:
+    view.wait(0.05, "queued")
+
+    assert surface.seen() == []
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "status", "words"),
+    [
+        (0.5, "queued", ":shimmer[Waiting for its turn…]"),
+        (0.5, "in_progress", ":shimmer[Thinking…]"),
+        (3.7, "in_progress", ":shimmer[Thinking…] 3 s"),
+    ],
+)
+def test_the_status_says_what_is_waited_for(
+    view: AnswerView, surface: Slot, elapsed: float, status: str, words: str
+) -> None:
+    view.wait(elapsed, status)
+
+    assert [text.strip() for _, text in surface.seen()] == [words]
+
+
+def test_the_status_goes_with_the_first_word_and_returns_in_a_long_silence(
+    view: AnswerView, clock: Clock, surface: Slot
+) -> None:
+    view.wait(3.0, "in_progress")
+    view.write("Hello")
+    assert surface.seen() == [("markdown", "Hello")]
+    clock.now += 1
+    view.wait(4.0, "in_progress")
+    assert surface.seen() == [("markdown", "Hello")]
+    clock.now += 2
+    view.wait(6.0, "in_progress")
+    assert surface.seen()[-1] == ("markdown", f":shimmer[{EN('status.writing')}]")
+
+
+def test_an_answer_that_broke_off_before_its_first_word_leaves_no_bubble(
+    view: AnswerView, surface: Slot
+) -> None:
+    view.wait(3.0, "queued")
+
+    view.break_off()
+
+    assert surface.seen() == []
+
+
+# ---- the pacer ----
+
+
+def test_after_a_pause_the_next_frame_is_drawn_at_once(clock: Clock) -> None:
+    pacer = Pacer(clock)
+    while pacer.allows(1.0):
+        pass
+    clock.now += 0.5
+
+    assert pacer.allows(1.0)
+
+
+def test_a_heavy_frame_delays_the_next_by_its_weight(clock: Clock) -> None:
+    pacer = Pacer(clock)
+    assert pacer.allows(14.0)
+    clock.now += 12 / FRAMES_PER_SECOND
+    assert not pacer.allows(1.0)
+    clock.now += 2 / FRAMES_PER_SECOND
+    assert pacer.allows(1.0)
+
+
+def test_even_the_heaviest_frame_delays_the_next_by_no_more_than_a_second(clock: Clock) -> None:
+    pacer = Pacer(clock)
+    assert pacer.allows(10_000.0)
+    clock.now += 1.01
+
+    assert pacer.allows(1.0)
