@@ -1,4 +1,5 @@
 import json
+import re
 import socket
 import threading
 import time
@@ -83,7 +84,7 @@ def test_it_reads_parts_and_takes_orders() -> None:
     part = {"type": "text", "text": "Please count to 3 at 20 tokens per second."}
 
     assert think([{"role": "user", "content": [part]}]) == numbered(3, 20)
-    assert think([{"role": "user", "content": "write markdown to 50"}]) == markdown(50)
+    assert think([{"role": "user", "content": "count in markdown to 50"}]) == markdown(50)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
@@ -276,7 +277,14 @@ def test_tokens_of_text_and_of_markdown_are_all_of_it() -> None:
     text = "A word，两个字 and\na `line`."
 
     assert spoken(text).text == text
-    assert len(markdown(500).tokens) == 500
+
+
+def test_markdown_is_numbered_as_well() -> None:
+    numbers = re.findall(r"\bt(\d+)\b", markdown(100).text)
+
+    assert numbers == [str(number) for number in range(1, 101)]
+    assert len(markdown(100).tokens) == 100
+    assert markdown(100).text.count("```") == 8
 
 
 def test_it_can_come_back_on_the_same_port() -> None:

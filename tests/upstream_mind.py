@@ -9,21 +9,21 @@ from tests.upstream_scripts import Answer, markdown, numbered, spoken
 _TOLD = re.compile(r"\bmy name is (\w+)|我叫(\w+)", re.IGNORECASE)
 _ASKED = re.compile(r"what(?:'s| is) my name|我叫什么", re.IGNORECASE)
 _ORDER = re.compile(
-    r"\b(count|write markdown) to (\d+)(?: at (\d+(?:\.\d+)?) (?:tokens )?(?:a|per) second)?",
+    r"\b(count|count in markdown) to (\d+)(?: at (\d+(?:\.\d+)?) (?:tokens )?(?:a|per) second)?",
     re.IGNORECASE,
 )
 _ORDERS: dict[str, Callable[[int, float | None], Answer]] = {
     "count": numbered,
-    "write markdown": markdown,
+    "count in markdown": markdown,
 }
 
 
 def think(messages: Sequence[dict[str, Any]]) -> Answer:
     """Answer from the conversation alone.
 
-    `count to 300 at 20 per second` makes it say `t1 t2 ...` at that rate, `write markdown to 300`
-    so many tokens of markdown. Told a name (`my name is ...`), it knows it when asked. To all else
-    it says how many turns it has seen and repeats the last.
+    `count to 300 at 20 per second` makes it say `t1 t2 ...` at that rate, `count in markdown to 9`
+    the same with markup. Told a name (`my name is ...`), it knows it when asked. To all else it
+    says how many turns it has seen and repeats the last.
     """
     turns = [_text(message) for message in messages if message.get("role") == "user"]
     last = turns[-1] if turns else ""

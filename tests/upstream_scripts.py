@@ -2,9 +2,10 @@
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import cycle
 from types import MappingProxyType
 
 from tests.upstream_wire import JSON, OLLAMA, Dialect, error_body
@@ -22,6 +23,27 @@ class Ending(Enum):
     ERROR = auto()  # `data: {"error": ...}`
     BROKEN_JSON = auto()  # a frame whose JSON was cut, then silence
 
+
+# Each `@` stands for a number and the space after it.
+_SECTION = r"""
+
+## About @and @
+
+Some @words **in @bold** and `code @` cost $5, and @more at @$e^{i\pi} = -1$ in @中文 @words.
+
+- One @
+- Two @of @
+  - with @another
+
+1. First @
+2. Then @
+
+```python
+def f(@, @):
+    return @+ @
+```
+
+And so @on @it @goes @"""
 
 # Sent one after the other; at an event the model waits until the test sets it.
 Token = str | threading.Event
@@ -135,8 +157,9 @@ def numbered(count: int, rate: float | None = None) -> Answer:
 
 
 def markdown(count: int, rate: float | None = None) -> Answer:
-    """An answer of so many tokens with all that makes drawing hard."""
-    return Answer(_split("".join(_document(count)))[:count], rate)
+    """The same with all that makes drawing hard: the numbers stand in markdown."""
+    pieces = cycle(_SECTION.split("@")[:-1])
+    return Answer([f"{next(pieces)}t{number} " for number in range(1, count + 1)], rate)
 
 
 def spoken(text: str) -> Answer:
@@ -147,10 +170,3 @@ def spoken(text: str) -> Answer:
 def _split(text: str) -> list[str]:
     # Like a tokenizer: a word with its space, or one Chinese character.
     return re.findall(r"[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+\s*|\s+", text)
-
-
-def _document(sections: int) -> Iterator[str]:
-    for number in range(1, sections + 1):
-        yield f"## Section {number}\n\nSome **bold** `code`, costs $5, and $e^{{i\\pi}}=-1$.\n\n"
-        yield f"- one\n- two of {number}\n\n| a | b |\n| - | - |\n| {number} | 中文 |\n\n"
-        yield f"```python\ndef f{number}(x):\n    return x * {number}\n```\n\n"

@@ -33,9 +33,6 @@ class Slot:
     def text(self, body: str) -> None:
         self._put("text", body)
 
-    def mermaid_chart(self, body: str) -> None:
-        self._put("mermaid", body)
-
     def empty(self) -> "Slot":
         self.content = None
         return self
@@ -191,17 +188,15 @@ def test_open_marks_are_closed_while_they_grow(view: AnswerView, surface: Slot) 
     assert surface.seen() == [("markdown", "some **bold**")]
 
 
-def test_an_unfinished_diagram_or_formula_is_shown_as_source(
+def test_an_unfinished_formula_is_shown_as_source(
     view: AnswerView, clock: Clock, surface: Slot
 ) -> None:
-    view.write("```mermaid\ngraph")
-    assert surface.seen() == [("code mermaid", "graph")]
-    clock.now += 1
-    view.write(" TD\n```\n$$\nx")
-    assert surface.seen() == [("mermaid", "graph TD"), ("code latex", "$$\nx")]
+    view.write("$$\nx")
+    assert surface.seen() == [("code latex", "$$\nx")]
     clock.now += 1
     view.write("\n$$\n")
-    assert surface.seen() == [("mermaid", "graph TD"), ("markdown", "$$\nx\n$$")]
+
+    assert surface.seen() == [("markdown", "$$\nx\n$$")]
 
 
 def test_a_line_that_only_looked_like_a_new_block_leaves_nothing_behind(

@@ -95,7 +95,7 @@ def test_code_links_and_tags_pass_untouched(untouched: str) -> None:
     [
         (":smile: at 12:30:45", r"\:smile\: at 12\:30\:45"),
         (":red[x] note:see[1]", r"\:red[x] note\:see[1]"),
-        (":material/delete:", r"\:material/delete\:"),
+        (":material/delete:", r"\:material\/delete\:"),
         (":::tip\nhi\n:::", "\\:\\:\\:tip\nhi\n\\:\\::"),
         ("每天3~5次，10~15分钟", r"每天3\~5次，10\~15分钟"),
     ],
