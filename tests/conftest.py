@@ -5,7 +5,7 @@ import shutil
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,11 +71,16 @@ class LiveServer:
 
     url: str
     server: Server
+    clients: ExitStack
 
     def client(self, api_key: str = API_KEY, **options: Any) -> openai.OpenAI:
-        """Return the official client, pointed at this server; it does not retry."""
+        """Return the official client, pointed at this server; it does not retry.
+
+        It is closed with the server.
+        """
         options = {"max_retries": 0, "timeout": 30.0, **options}
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, **options)
+        client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, **options)
+        return self.clients.enter_context(client)
 
 
 @contextmanager
@@ -90,8 +95,8 @@ def serve(settings: Settings, **options: Any) -> Iterator[LiveServer]:
             yield
 
     app = Starlette(routes=server.routes, lifespan=lifespan)
-    with listen(app, before_end=server.begin_drain) as url:
-        yield LiveServer(url, server)
+    with listen(app, before_end=server.begin_drain) as url, ExitStack() as clients:
+        yield LiveServer(url, server, clients)
 
 
 @contextmanager

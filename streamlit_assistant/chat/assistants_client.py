@@ -16,8 +16,8 @@ from pydantic import BaseModel, ValidationError
 from streamlit_assistant.chat.assistants_payloads import ListedThread, Message, Page, Run, Thread
 from streamlit_assistant.chat.chat_errors import ChatError, translate
 from streamlit_assistant.chat.chat_records import ChatMessage, ChatThread, RunState
-from streamlit_assistant.chat.event_reader import Frame, StreamBroken, Tick, read_events
 from streamlit_assistant.chat.pause_headers import poll_after
+from streamlit_assistant.event_frames import Frame, StreamBroken, Tick, read_events
 
 P = TypeVar("P", bound=BaseModel)
 

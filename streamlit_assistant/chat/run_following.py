@@ -19,11 +19,11 @@ from streamlit_assistant.chat.chat_records import (
     Update,
     Waiting,
 )
-from streamlit_assistant.chat.event_reader import Frame, StreamBroken, Tick
 from streamlit_assistant.chat.patience import Patience, Timing
 from streamlit_assistant.chat.posting import post_once
 from streamlit_assistant.chat.run_polling import poll_run
 from streamlit_assistant.chat.streamed_answer import StreamedAnswer
+from streamlit_assistant.event_frames import Frame, StreamBroken, Tick
 
 logger = logging.getLogger(__name__)
 

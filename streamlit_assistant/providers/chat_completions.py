@@ -1,4 +1,8 @@
-"""The Chat Completions adapter: any OpenAI-compatible model server."""
+"""The Chat Completions adapter: any OpenAI-compatible model server.
+
+It reads the stream itself. The official client hides what must be noticed here: a body that is no
+stream, and an end without a reason, both look to its users like an answer that is over.
+"""
 
 import asyncio
 import json
@@ -6,11 +10,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
-import openai
-from openai import AsyncOpenAI, AsyncStream
-from openai.types.chat import ChatCompletionChunk
 
 from streamlit_assistant.errors import UpstreamError
+from streamlit_assistant.event_frames import Frame, FrameDecoder
 from streamlit_assistant.providers.base import (
     Delta,
     Finish,
@@ -22,13 +24,14 @@ from streamlit_assistant.providers.base import (
     TextDelta,
     Usage,
 )
-from streamlit_assistant.providers.upstream_failure import explain, refuse_wrong_body
+from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
 from streamlit_assistant.records import JSON
 
 # A model that is loaded from disk for the first answer may need minutes for its first token.
 FIRST_TOKEN_SECONDS = 300.0
 SILENCE_SECONDS = 120.0
 
+_DONE = "[DONE]"
 _REASONS = {
     "stop": FinishReason.STOP,
     "length": FinishReason.MAX_TOKENS,
@@ -36,7 +39,12 @@ _REASONS = {
 }
 # Servers name the thinking differently: DeepSeek, llama.cpp and LM Studio say
 # `reasoning_content`; Ollama, vLLM and OpenRouter say `reasoning`.
-_REASONING_FIELDS = ("reasoning_content", "reasoning")
+_FIELDS = (
+    ("reasoning_content", ReasoningDelta),
+    ("reasoning", ReasoningDelta),
+    ("content", TextDelta),
+    ("refusal", RefusalDelta),
+)
 
 
 class ChatCompletionsProvider:
@@ -44,45 +52,59 @@ class ChatCompletionsProvider:
 
     def __init__(
         self,
-        client: AsyncOpenAI,
+        client: httpx2.AsyncClient,
+        explainer: Explainer,
         *,
         is_openai: bool = False,
         first_token_seconds: float = FIRST_TOKEN_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
-        """`client` must not retry by itself. `is_openai` turns on what only OpenAI accepts."""
+        """`client` knows the address and the key. `is_openai`: use what only OpenAI accepts."""
         self._client = client
-        # Taken now, because the client loads this part of itself only when asked for it.
-        self._completions = client.chat.completions
+        self._explainer = explainer
         self._is_openai = is_openai
         self._first_token_seconds = first_token_seconds
         self._silence_seconds = silence_seconds
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """Yield the deltas of one answer; see `Provider`."""
+        post = self._client.build_request("POST", "chat/completions", json=self._body(request))
         try:
             async with asyncio.timeout(self._first_token_seconds):
-                stream = await self._completions.create(**self._body(request))
-            async with stream:
-                await refuse_wrong_body(stream.response)
-                async for chunk in self._chunks(stream):
+                response = await self._client.send(post, stream=True)
+            try:
+                await self._explainer.refuse_unless_streaming(response)
+                async for chunk in self._chunks(response):
                     for delta in _deltas(chunk):
                         yield delta
-        except (openai.OpenAIError, httpx2.HTTPError, json.JSONDecodeError, TimeoutError) as error:
-            raise explain(error, str(self._client.base_url), self._client.api_key) from error
+            finally:
+                await response.aclose()
+        except FAILURES as error:
+            raise self._explainer.failure(error) from error
 
-    async def _chunks(
-        self, stream: AsyncStream[ChatCompletionChunk]
-    ) -> AsyncIterator[ChatCompletionChunk]:
+    async def _chunks(self, response: httpx2.Response) -> AsyncIterator[JSON]:
+        decoder = FrameDecoder()
+        received = aiter(response.aiter_bytes())
         patience = self._first_token_seconds
         while True:
-            try:
-                async with asyncio.timeout(patience):
-                    chunk = await anext(stream)
-            except StopAsyncIteration:
+            async with asyncio.timeout(patience):
+                piece = await anext(received, None)
+            if piece is None:
                 return
             patience = self._silence_seconds
-            yield chunk
+            for frame in decoder.feed(piece):
+                if isinstance(frame, Frame):
+                    if frame.data == _DONE:
+                        return
+                    yield self._chunk(frame)
+
+    def _chunk(self, frame: Frame) -> JSON:
+        chunk = json.loads(frame.data)
+        if not isinstance(chunk, dict):
+            raise ValueError("a chunk that is not an object")
+        if chunk.get("error") or frame.event == "error":
+            raise self._explainer.error_frame(chunk.get("error") or chunk)
+        return chunk
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -126,23 +148,18 @@ def _content_part(part: JSON) -> JSON:
     return part
 
 
-def _deltas(chunk: ChatCompletionChunk) -> Iterator[Delta]:
+def _deltas(chunk: JSON) -> Iterator[Delta]:
     # The usage chunk has no choices; some servers send usage with the last choice instead.
-    for choice in chunk.choices[:1]:
-        delta = choice.delta
-        reasoning = next(
-            (text for name in _REASONING_FIELDS if (text := getattr(delta, name, None))), None
-        )
-        if isinstance(reasoning, str):
-            yield ReasoningDelta(reasoning)
-        if delta.content:
-            yield TextDelta(delta.content)
-        if delta.refusal:
-            yield RefusalDelta(delta.refusal)
-        if choice.finish_reason:
-            yield Finish(_finish_reason(choice.finish_reason))
-    if chunk.usage:
-        yield Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
+    for choice in (chunk.get("choices") or ())[:1]:
+        said = choice.get("delta") or {}
+        for name, kind in _FIELDS:
+            text = said.get(name)
+            if isinstance(text, str) and text:
+                yield kind(text)
+        if reason := choice.get("finish_reason"):
+            yield Finish(_finish_reason(reason))
+    if usage := chunk.get("usage"):
+        yield Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
 
 
 def _finish_reason(reason: str) -> FinishReason:

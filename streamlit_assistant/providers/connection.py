@@ -1,25 +1,20 @@
-"""A connection to one model server: its client, its adapter, its list of models.
-
-Only this module and what it imports know the `openai` library, which takes longer to load than
-all the rest; the registry loads it beside the start of the server.
-"""
+"""A connection to one model server: its HTTP client, its adapter, its list of models."""
 
 import time
 from collections.abc import Sequence
 
-import openai
-from openai import AsyncOpenAI
+import httpx2
 
+from streamlit_assistant import __version__
 from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.base import Provider
 from streamlit_assistant.providers.chat_completions import ChatCompletionsProvider
 from streamlit_assistant.providers.upstream import ModelInfo, Upstream
-from streamlit_assistant.providers.upstream_failure import explain
+from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
+from streamlit_assistant.records import JSON
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 600.0  # the adapter's own, finer patience decides before this
 CATALOGUE_KEPT_SECONDS = 30.0
-_NO_KEY = "no-key-set"  # the client insists on one; servers without keys ignore it
 
 
 class Connection:
@@ -27,13 +22,11 @@ class Connection:
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
-        self.client = AsyncOpenAI(
-            base_url=upstream.base_url,
-            api_key=upstream.api_key or _NO_KEY,
-            max_retries=0,  # a retry must be decided where the whole run is known
-            timeout=openai.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        self._explainer = Explainer(upstream.base_url, upstream.api_key)
+        self._client = _client(upstream)
+        self.provider: Provider = ChatCompletionsProvider(
+            self._client, self._explainer, is_openai=upstream.is_openai
         )
-        self.provider: Provider = ChatCompletionsProvider(self.client, is_openai=upstream.is_openai)
         self._models: Sequence[ModelInfo] = ()
         self._read_at = float("-inf")
 
@@ -41,12 +34,11 @@ class Connection:
         """Return what `GET /models` lists within `patience` seconds; raise `UpstreamError`."""
         if time.monotonic() - self._read_at > CATALOGUE_KEPT_SECONDS:
             try:
-                page = await self.client.models.list(timeout=patience)
-            except (openai.OpenAIError, ValueError) as error:
-                raise explain(error, self.upstream.base_url, self.client.api_key) from error
-            self._models = [
-                ModelInfo(m.id, m.created or 0, m.owned_by or "upstream") for m in page.data or ()
-            ]
+                response = await self._client.get("models", timeout=patience)
+                response.raise_for_status()
+                self._models = [_model(item) for item in response.json()["data"] or ()]
+            except (*FAILURES, KeyError, TypeError) as error:
+                raise self._explainer.failure(error) from error
             self._read_at = time.monotonic()
         return self._models
 
@@ -66,4 +58,23 @@ class Connection:
 
     async def close(self) -> None:
         """Close the connections to the server."""
-        await self.client.close()
+        await self._client.aclose()
+
+
+def _client(upstream: Upstream) -> httpx2.AsyncClient:
+    headers = {"User-Agent": f"streamlit-assistant/{__version__}"}
+    if upstream.api_key:
+        headers["Authorization"] = f"Bearer {upstream.api_key}"
+    return httpx2.AsyncClient(
+        base_url=upstream.base_url,
+        headers=headers,
+        # No limit on reading: the adapter knows how long a model may think.
+        timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
+        follow_redirects=True,
+        # A proxy of the environment is for the world outside.
+        trust_env=not upstream.is_local,
+    )
+
+
+def _model(item: JSON) -> ModelInfo:
+    return ModelInfo(str(item["id"]), item.get("created") or 0, item.get("owned_by") or "upstream")

@@ -80,7 +80,7 @@ class ProviderRegistry:
         return local
 
     async def _connect(self, upstream: Upstream) -> "Connection":
-        # In a thread: loading the client's library takes longer than a token may wait.
+        # In a thread: loading the HTTP client takes longer than a token may wait.
         module = await asyncio.to_thread(importlib.import_module, _CONNECTION)
         if upstream not in self._connections:
             self._connections[upstream] = module.Connection(upstream)

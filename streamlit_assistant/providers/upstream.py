@@ -1,6 +1,7 @@
 """Which model server is meant, and what it offers: plain data."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-6-luna"
@@ -21,6 +22,11 @@ class Upstream:
     def is_openai(self) -> bool:
         """Whether this is OpenAI itself, which accepts what others do not, and the reverse."""
         return self.base_url.startswith(OPENAI_BASE_URL.removesuffix("/v1"))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine."""
+        return urlsplit(self.base_url).hostname in ("localhost", "127.0.0.1", "::1")
 
     def __repr__(self) -> str:
         return f"Upstream({self.base_url!r}, model={self.model!r})"

@@ -5,84 +5,111 @@ The server's own words are passed on, with anything that looks like a key taken 
 
 import json
 import re
+from typing import Any
 
 import httpx2
-import openai
 
 from streamlit_assistant.errors import RunErrorCode, UpstreamError
+from streamlit_assistant.event_frames import StreamBroken
 
 _KEY = re.compile(r"\b(?:sk|key|gsk|xai)-[\w*.-]{4,}")
 MOST_WORDS = 500  # characters of the server's own words; some answer a whole page
 SHORTEST_KEY = 4  # shorter ones are placeholders and stand in ordinary words
-_EVENT_STREAM = "text/event-stream"
+EVENT_STREAM = "text/event-stream"
+
+# What the client raises, and a broken frame; everything else is a defect of ours.
+FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError, StreamBroken)
 
 
-def explain(error: Exception, base_url: str, api_key: str) -> UpstreamError:
-    """Return what happened, as an `UpstreamError`; the table below decides."""
-    if isinstance(error, UpstreamError):
-        return error
-    where = f"The model server at {_without_credentials(base_url)}"
-    if isinstance(error, openai.APITimeoutError | TimeoutError):
-        return UpstreamError(f"{where} did not answer in time.")
-    if isinstance(error, openai.APIStatusError):
-        return _explain_status(error, where, api_key)
-    if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
-        return UpstreamError(f"{where} cannot be reached, or the connection broke.")
-    if isinstance(error, json.JSONDecodeError | openai.APIResponseValidationError):
-        return UpstreamError(f"{where} sent something that is not a valid answer.")
-    return UpstreamError(f"{where} reported an error: {_words(error, api_key)}")
+class Explainer:
+    """Explains the failures of one model server."""
 
+    def __init__(self, base_url: str, api_key: str | None) -> None:
+        url = httpx2.URL(base_url).copy_with(username=None, password=None)
+        self._where = f"The model server at {str(url).rstrip('/')}"
+        self._api_key = api_key or ""
 
-async def refuse_wrong_body(response: httpx2.Response) -> None:
-    """Raise `UpstreamError` if a 200 is not the event stream that was asked for.
+    def failure(self, error: Exception) -> UpstreamError:
+        """Explain one of `FAILURES`."""
+        if isinstance(error, TimeoutError | httpx2.TimeoutException):
+            return UpstreamError(f"{self._where} did not answer in time.")
+        if isinstance(error, httpx2.HTTPError | httpx2.InvalidURL):
+            return UpstreamError(f"{self._where} cannot be reached, or the connection broke.")
+        return UpstreamError(f"{self._where} sent something that is not a valid answer.")
 
-    The client library would read such a body as an empty answer, without a word.
-    """
-    kind = response.headers.get("content-type", _EVENT_STREAM).split(";")[0].strip()
-    if kind == "text/html":
-        raise UpstreamError(
-            "OPENAI_BASE_URL leads to a web page, not to a model server: "
-            "check the address; most end in /v1."
-        )
-    if kind == "application/json":
-        raise UpstreamError("The model server does not stream: it answered with one JSON body.")
+    def error_frame(self, error: object) -> UpstreamError:
+        """Explain an error that came in mid-stream, where a piece of the answer should be."""
+        return UpstreamError(f"{self._where} reported an error: {self._clean(_message(error))}")
 
-
-def _explain_status(error: openai.APIStatusError, where: str, api_key: str) -> UpstreamError:
-    words = _words(error, api_key)
-    request_id = f" (request {error.request_id})" if error.request_id else ""
-    said = f"{words}{request_id}"
-    match error.status_code:
-        case 401 | 403:
-            return UpstreamError(f"{where} refused the key in OPENAI_API_KEY: {said}")
-        case 404:
-            return UpstreamError(f"{where} does not know this model or address: {said}")
-        case 402 | 429:
-            return UpstreamError(
-                f"{where} refuses more requests for now: {said}", RunErrorCode.RATE_LIMIT_EXCEEDED
+    async def refuse_unless_streaming(self, response: httpx2.Response) -> None:
+        """Raise `UpstreamError` unless the response is the event stream that was asked for."""
+        kind = response.headers.get("content-type", EVENT_STREAM).split(";")[0].strip()
+        if not response.is_success:
+            raise self._status(response, await _beginning(response), kind)
+        if kind == "text/html":
+            raise UpstreamError(
+                "OPENAI_BASE_URL leads to a web page, not to a model server: "
+                "check the address; most end in /v1."
             )
-        case 400 | 413 | 422:
-            return UpstreamError(
-                f"{where} refused the request: {said}", RunErrorCode.INVALID_PROMPT
-            )
-        case status:
-            return UpstreamError(f"{where} failed with status {status}: {said}")
+        if kind == "application/json":
+            body = _parsed(await _beginning(response))
+            if isinstance(body, dict) and body.get("error"):
+                raise self.error_frame(body["error"])
+            raise UpstreamError("The model server does not stream: it answered with one JSON body.")
+
+    def _status(self, response: httpx2.Response, body: str, kind: str) -> UpstreamError:
+        words = "it answered with a web page." if "html" in kind else _said(body)
+        request_id = response.headers.get("x-request-id")
+        said = self._clean(words) + (f" (request {request_id})" if request_id else "")
+        match response.status_code:
+            case 401 | 403:
+                return UpstreamError(f"{self._where} refused the key in OPENAI_API_KEY: {said}")
+            case 404:
+                return UpstreamError(f"{self._where} does not know this model or address: {said}")
+            case 402 | 429:
+                return UpstreamError(
+                    f"{self._where} refuses more requests for now: {said}",
+                    RunErrorCode.RATE_LIMIT_EXCEEDED,
+                )
+            case 400 | 413 | 422:
+                return UpstreamError(
+                    f"{self._where} refused the request: {said}", RunErrorCode.INVALID_PROMPT
+                )
+            case status:
+                return UpstreamError(f"{self._where} failed with status {status}: {said}")
+
+    def _clean(self, words: str) -> str:
+        if len(self._api_key) > SHORTEST_KEY:
+            words = words.replace(self._api_key, "…")
+        return _KEY.sub("…", words)[:MOST_WORDS]
 
 
-def _words(error: Exception, api_key: str) -> str:
-    body = getattr(error, "body", None)
-    message = body.get("message") if isinstance(body, dict) else None
-    text = message if isinstance(message, str) and message else str(error)
-    if isinstance(error, openai.APIStatusError) and not isinstance(body, dict):
-        html = "html" in error.response.headers.get("content-type", "")
-        text = (
-            "it answered with a web page." if html else (error.response.text or "without a word.")
-        )
-    if len(api_key) > SHORTEST_KEY:
-        text = text.replace(api_key, "…")
-    return _KEY.sub("…", text)[:MOST_WORDS]
+async def _beginning(response: httpx2.Response) -> str:
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > 100 * MOST_WORDS:
+            break
+    return body.decode(errors="replace")
 
 
-def _without_credentials(base_url: str) -> str:
-    url = httpx2.URL(base_url)
-    return str(url.copy_with(username=None, password=None)).rstrip("/")
+def _said(body: str) -> str:
+    parsed = _parsed(body)
+    if isinstance(parsed, dict):
+        # OpenAI nests the error; some servers answer it flat, or as FastAPI's `detail`.
+        return _message(parsed.get("error") or parsed.get("detail") or parsed)
+    return body.strip() or "without a word."
+
+
+def _message(error: object) -> str:
+    if isinstance(error, dict):
+        message = error.get("message")
+        return message if isinstance(message, str) and message else json.dumps(error)
+    return str(error)
+
+
+def _parsed(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

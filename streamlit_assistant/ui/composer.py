@@ -58,7 +58,7 @@ def send(page: Page, prompt: str) -> None:
         page.state.notice = "too_long"
         st.session_state[COMPOSER] = prompt
         return
-    page.unsent.append(Unsent(prompt, after=page.state.newest))
+    page.unsent.append(Unsent(prompt))
 
 
 def try_again(page: Page) -> None:

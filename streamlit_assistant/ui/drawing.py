@@ -27,8 +27,6 @@ def draw_answer(place: DeltaGenerator, text: str) -> None:
 def draw_block(place: DeltaGenerator, block: Block) -> None:
     """Draw one block as one element."""
     match block.kind:
-        case Kind.CODE if block.closed and block.language.lower() == "mermaid":
-            place.mermaid_chart(block.text)
         case Kind.CODE:
             place.code(block.text, language=block.language or None)
         case Kind.MATH if not block.closed:
@@ -66,6 +64,8 @@ class GrowingBlock:
         """Draw the block as far as it has come."""
         if block == self._shown:
             return
+        if self._shown and self._shown.kind is not block.kind:
+            self._pieces, self._last, self._settled = None, self._slot, 0
         self._shown = block
         cut = cut_point(block, self._settled)
         if cut > self._settled:

@@ -33,8 +33,7 @@ def piece(block: Block, start: int, end: int | None = None) -> Block:
     """The part of the block between two cuts, as a block of its own."""
     text = block.text[start:end]
     if block.kind is Kind.TABLE and start:
-        header, rule, _ = block.text.split("\n", 2)
-        text = f"{header}\n{rule}\n{text}"
+        text = "\n".join([*block.text.split("\n", 2)[:2], text])
     if block.kind is Kind.PARAGRAPH and end is not None and text[-1:].isspace():
         text = f"{text.rstrip()}&#32;"  # a space that markdown does not strip
     return Block(block.kind, text, block.language, block.closed)

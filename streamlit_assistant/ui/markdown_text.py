@@ -31,6 +31,7 @@ _TOKEN = re.compile(
   | (?P<stray>    \$+ )
   | (?P<strong>   (?<!\*)\*\*(?P<bold>[^*\s](?:[^*\n]{{0,500}}[^*\s])?)\*\*(?!\*) )
   | (?P<tilde>    (?<!~)~(?!~) )
+  | (?P<icon>     :material/ )
   | (?P<colon>    (?<=[A-Za-z0-9_+]):|:(?=[A-Za-z0-9_+:]) )
     """,
     re.VERBOSE | re.MULTILINE | re.IGNORECASE,
@@ -153,5 +154,6 @@ _REWRITES: dict[str, Callable[[re.Match[str]], str]] = {
     "tilde": lambda _: r"\~",  # one is for "3~5 days"; it takes two to strike out
     # A link in place of the image, which would call a stranger's server without being asked.
     "image": lambda _: "[🖼 ",
+    "icon": lambda _: r"\:material\/",
     "colon": lambda _: r"\:",
 }

@@ -30,10 +30,11 @@ class Problem:
 
 @dataclass
 class Unsent:
-    """A prompt that is not known to be in its thread; `after` was the thread's newest message."""
+    """A prompt that is not known to be in its thread."""
 
     text: str
-    after: str | None
+    tried: bool = False  # to post it, when `after` was the thread's newest message
+    after: str | None = None
     problem: Problem | None = None
 
 
@@ -53,7 +54,7 @@ class PageState:
     address: str | None = None  # the thread the URL showed when last looked at
     opened: int = 0  # how many chats this tab has opened
     unsent: dict[str | None, list[Unsent]] = field(default_factory=dict)
-    newest: str | None = None  # the message drawn last
+    newest: str | None = None  # message of the open thread, as last read
     window: Window = field(default_factory=Window)
     wants_answer: bool = False  # to the last message, should it have none
     chats_listed: int = 30

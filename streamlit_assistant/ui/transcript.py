@@ -130,17 +130,14 @@ def _newest(page: Page, wanted: int) -> list[ChatMessage]:
 
 
 def _cross_off(unsent: list[Unsent], messages: list[ChatMessage]) -> None:
+    """Drop the first prompt if it was posted after all, whatever became of the attempt."""
+    if not unsent or not (first := unsent[0]).tried:
+        return
     ids = [message.id for message in messages]
-    while unsent:
-        first = unsent[0]
-        since = messages[ids.index(first.after) + 1 :] if first.after in ids else messages
-        own = (each for each in since if each.role == "user")
-        arrived = next((each for each in own if each.text.strip() == first.text.strip()), None)
-        if arrived is None:
-            return
+    since = messages[ids.index(first.after) + 1 :] if first.after in ids else messages
+    own = [message.text.strip() for message in since if message.role == "user"]
+    if first.text.strip() in own:
         unsent.pop(0)
-        for later in unsent:  # the same words, sent twice, are two messages
-            later.after = arrived.id
 
 
 def _show_earlier(page: Page) -> None:

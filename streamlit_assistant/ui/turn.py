@@ -39,7 +39,10 @@ def next_turn(page: Page, thread: Thread) -> Turn | None:
         return Turn(page.bot.follow(run.id))
     if page.unsent:
         first = page.unsent[0]
-        return None if first.problem else Turn(page.bot.ask(first.text), first)
+        if first.problem:
+            return None
+        first.tried, first.after = True, page.state.newest
+        return Turn(page.bot.ask(first.text), first)
     return Turn(page.bot.retry()) if wants_answer and thread.is_unfinished else None
 
 
@@ -73,5 +76,7 @@ def _draw(page: Page, view: AnswerView, update: Update) -> None:
             view.write(text)
         case Waiting(elapsed, status):
             view.wait(elapsed, status)
-        case Finished(ending=ending, request_id=request_id) if ending is not Ending.COMPLETED:
+        case Finished(ending=Ending.COMPLETED | Ending.CANCELLED):
+            pass
+        case Finished(request_id=request_id):
             page.state.request_id = request_id

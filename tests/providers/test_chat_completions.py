@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
-import openai
+import httpx2
 import pytest
 
 from streamlit_assistant.errors import RunErrorCode, UpstreamError
@@ -21,6 +21,7 @@ from streamlit_assistant.providers.base import (
     Usage,
 )
 from streamlit_assistant.providers.chat_completions import ChatCompletionsProvider
+from streamlit_assistant.providers.upstream_failure import Explainer
 from tests.providers.conftest import SSE, RawUpstream, chunk, usage
 
 KEY = "sk-secret-0123456789"
@@ -36,15 +37,16 @@ def request(*messages: PromptMessage, **fields: Any) -> ModelRequest:
     return ModelRequest(**{"model": "m", "instructions": "Be kind.", "messages": shown, **fields})
 
 
-@pytest.fixture
-async def client(upstream: RawUpstream) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=upstream.url, api_key=KEY, max_retries=0) as opened:
-        yield opened
+def provider_at(url: str, **options: Any) -> tuple[httpx2.AsyncClient, ChatCompletionsProvider]:
+    client = httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {KEY}"})
+    return client, ChatCompletionsProvider(client, Explainer(url, KEY), **options)
 
 
 @pytest.fixture
-def provider(client: openai.AsyncOpenAI) -> ChatCompletionsProvider:
-    return ChatCompletionsProvider(client, first_token_seconds=0.5, silence_seconds=0.5)
+async def provider(upstream: RawUpstream) -> AsyncIterator[ChatCompletionsProvider]:
+    client, built = provider_at(upstream.url, first_token_seconds=0.5, silence_seconds=0.5)
+    async with client:
+        yield built
 
 
 async def deltas(
@@ -251,8 +253,9 @@ async def test_a_server_that_is_down_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://user:hunter22@127.0.0.1:{port}/v1"
-    async with openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
-        _, error = await failure(ChatCompletionsProvider(client))
+    client, provider = provider_at(url)
+    async with client:
+        _, error = await failure(provider)
 
     assert f"127.0.0.1:{port}/v1 cannot be reached" in error.message
     assert "hunter22" not in error.message
@@ -268,8 +271,9 @@ async def test_a_connection_reset_in_mid_stream_is_noticed() -> None:
 
     server = await asyncio.start_server(reset, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    async with server, openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
-        _, error = await failure(ChatCompletionsProvider(client))
+    client, provider = provider_at(url)
+    async with server, client:
+        _, error = await failure(provider)
 
     assert "the connection broke" in error.message
 
@@ -320,14 +324,12 @@ async def test_the_conversation_is_sent_in_the_form_every_server_knows(
     assert not {"max_completion_tokens", "top_p", "reasoning_effort"} & set(body)
 
 
-async def test_openai_is_asked_with_its_own_names(
-    upstream: RawUpstream, client: openai.AsyncOpenAI
-) -> None:
+async def test_openai_is_asked_with_its_own_names(upstream: RawUpstream) -> None:
     upstream.say(chunk(content="x"), chunk("stop"))
+    client, provider = provider_at(upstream.url, is_openai=True)
 
-    await deltas(
-        ChatCompletionsProvider(client, is_openai=True), request(max_completion_tokens=300)
-    )
+    async with client:
+        await deltas(provider, request(max_completion_tokens=300))
 
     assert upstream.requests[0]["max_completion_tokens"] == 300
     assert "max_tokens" not in upstream.requests[0]

@@ -1,7 +1,7 @@
 """How an answer is drawn while it is written, on a surface that takes notes."""
 
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 import pytest
 from streamlit.delta_generator import DeltaGenerator
@@ -10,61 +10,9 @@ from streamlit_assistant.catalogue import ENGLISH
 from streamlit_assistant.ui.answer import FRAMES_PER_SECOND, AnswerView, Pacer
 from streamlit_assistant.ui.drawing import draw_answer
 from streamlit_assistant.ui.texts import load_texts
+from tests.ui.drawing_surface import Drawn, Slot
 
 EN = load_texts(ENGLISH)
-
-
-Drawn = tuple[str, str]
-
-
-@dataclass
-class Slot:
-    """Stands in for what st.empty() returns: one place, in which the last thing drawn stays."""
-
-    log: list[str]
-    content: "Drawn | Block | None" = None
-
-    def markdown(self, body: str, **_: Any) -> None:
-        self._put("markdown", body)
-
-    def code(self, body: str, language: str | None = None) -> None:
-        self._put(f"code {language or ''}".strip(), body)
-
-    def text(self, body: str) -> None:
-        self._put("text", body)
-
-    def empty(self) -> "Slot":
-        self.content = None
-        return self
-
-    def container(self, **_: Any) -> "Block":
-        self.content = Block(self.log)
-        return self.content
-
-    def chat_message(self, *_: Any, **__: Any) -> "Block":
-        return self.container()
-
-    def seen(self) -> list[Drawn]:
-        """Everything that is in it now, from top to bottom."""
-        if isinstance(self.content, Block):
-            return [each for slot in self.content.slots for each in slot.seen()]
-        return [self.content] if self.content else []
-
-    def _put(self, kind: str, body: str) -> None:
-        self.log.append(body)
-        self.content = (kind, body)
-
-
-@dataclass
-class Block:
-    """Stands in for what st.container() returns: whatever is drawn goes below what is there."""
-
-    log: list[str]
-    slots: list[Slot] = field(default_factory=list)
-
-    def __getattr__(self, name: str) -> Any:
-        self.slots.append(Slot(self.log))
-        return getattr(self.slots[-1], name)
 
 
 @dataclass
@@ -208,6 +156,17 @@ def test_a_line_that_only_looked_like_a_new_block_leaves_nothing_behind(
     view.write("5 is a number")
 
     assert surface.seen() == [("markdown", "Nothing\n#5 is a number")]
+
+
+def test_a_long_line_that_turns_out_to_head_a_table_is_drawn_as_one(
+    view: AnswerView, clock: Clock, surface: Slot
+) -> None:
+    head = "| " + "a word " * 200 + "| b |"
+
+    stream(view, clock, f"{head}\n|---|---|\n| 1 | 2 |")
+    view.wait(9.0, "in_progress")
+
+    assert surface.seen() == finished(f"{head}\n|---|---|\n| 1 | 2 |")
 
 
 def test_link_targets_are_not_drawn(view: AnswerView, surface: Slot) -> None:

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from streamlit_assistant.chat.event_reader import Frame, StreamBroken, Tick, read_events
+from streamlit_assistant.event_frames import Frame, StreamBroken, Tick, read_events
 
 
 def read(*chunks: bytes) -> list[Frame | Tick]:
