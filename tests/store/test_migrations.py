@@ -6,8 +6,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
+from streamlit_assistant.store import Store
 from streamlit_assistant.store.migrate import migration_config
 from streamlit_assistant.store.migrations import HEAD
 from streamlit_assistant.store.tables import metadata
@@ -37,4 +38,29 @@ def test_every_migration_can_be_undone(tmp_path: Path) -> None:
         command.downgrade(config, "base")
 
         assert set(inspect(connection).get_table_names()) <= {"alembic_version", "sqlite_sequence"}
+    engine.dispose()
+
+
+async def test_a_new_database_needs_no_migration(empty_database: Path) -> None:
+    engine = create_engine(f"sqlite:///{empty_database}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+
+        assert context.get_current_revision() == HEAD
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+async def test_an_old_database_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+    store = Store(f"sqlite+aiosqlite:///{path}", lambda: 0)
+
+    await store.open()
+    await store.close()
+
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
