@@ -18,7 +18,7 @@ ARTEFACTS = Path(__file__).resolve().parent.parent / "artefacts"
 OpenTab = Callable[..., ChatPage]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium; without it the tests are skipped, except where they must not be."""
     if not CHROMIUM.exists():
@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
         yield launched
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_upstream() -> Iterator[Upstream]:
     """The model server all sites are connected to."""
     with model_server() as served:
@@ -43,7 +43,7 @@ def upstream(shared_upstream: Upstream) -> Upstream:
     return shared_upstream
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory, shared_upstream: Upstream) -> Iterator[Site]:
     """A site that runs as a process of its own; tests that end it make one for themselves."""
     folder = tmp_path_factory.mktemp("site")
