@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -11,6 +12,7 @@ PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 DATABASE = "assistant.db"
 _LOCK = "lock"
 _SITE_KEY = "site.key"
+_KEY = re.compile(r"sa-[\w-]{20,}")
 
 
 def new_key() -> str:
@@ -29,20 +31,24 @@ class DataFolder:
         self._locks: list[int] = []
 
     @property
-    def database_url(self) -> str:
-        """Where the database is, as SQLAlchemy's URL."""
-        return f"sqlite+aiosqlite:///{self._database}"
+    def database(self) -> Path:
+        """The file of the database."""
+        return self._database
 
     def open(self) -> None:
         """Make the folder if need be and keep other processes out; raise `StartError`."""
         try:
-            self._path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-            self._path.chmod(PRIVATE_FOLDER)
+            if not self._path.is_dir():
+                self._path.mkdir(mode=PRIVATE_FOLDER, parents=True)
         except OSError as error:
             raise _unusable("DATA_DIR", self._path, error) from error
         self._lock("DATA_DIR", self._path / _LOCK)
         # Two processes on one database would take each other's runs for left behind.
         self._lock("DATABASE_URL", self._database.with_name(f"{self._database.name}.lock"))
+        try:
+            self._database.touch(PRIVATE_FILE)
+        except OSError as error:
+            raise _unusable("DATABASE_URL", self._database, error) from error
 
     def close(self) -> None:
         """Let other processes in."""
@@ -72,9 +78,12 @@ class DataFolder:
         try:
             if not file.exists():
                 self._write_private(file, new_key())
-            return file.read_text().strip()
+            key = file.read_bytes().decode("ascii", "replace").strip()
         except OSError as error:
             raise StartError(f"The file {file} cannot be used ({error.strerror}).") from error
+        if not _KEY.fullmatch(key):
+            raise StartError(f"The file {file} holds no key; delete it, and a new one is made.")
+        return key
 
     def _write_private(self, file: Path, text: str) -> None:
         draft = file.with_suffix(".new")

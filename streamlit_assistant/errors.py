@@ -5,9 +5,11 @@ AssistantError
   ├─ Unauthenticated   401  no key, or one we do not know
   ├─ NotFound          404  no such object, or not the caller's
   ├─ MethodNotAllowed  405  the path exists, the method does not
-  └─ ServerFault       500  our own defect; the details are in the log
+  ├─ ServerFault       500  our own defect; the details are in the log
+  └─ Unavailable       503  the server is starting or ending; ask again in a moment
 StartError                  the product cannot start; the text says what to do
 UpstreamError               the model server failed; becomes a run's `last_error`
+  └─ Unreachable            nobody listens at its address
 LeaseLost                   this process no longer owns the run it was writing
 
 The texts, types and codes follow the hosted API's captured error bodies, so that programs which
@@ -81,6 +83,16 @@ class UpstreamError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+class Unreachable(UpstreamError):
+    """Nobody listens at the model server's address."""
+
+
+class Unavailable(AssistantError):
+    """The server is starting or ending; ask again in a moment."""
+
+    status = 503
 
 
 class LeaseLost(Exception):

@@ -25,7 +25,7 @@ from streamlit_assistant.providers.upstream import OLLAMA_BASE_URL, Upstream
 from streamlit_assistant.records import Clock
 from streamlit_assistant.runs import EventHub, RunExecutor
 from streamlit_assistant.settings import Settings
-from streamlit_assistant.store import Store
+from streamlit_assistant.store import Store, sqlite_url
 
 OWNER = "owner"  # the one principal of a site without sign-in
 
@@ -80,7 +80,7 @@ class Server:
     async def running(self) -> AsyncIterator[None]:
         """Serve: what is opened here is closed here, whatever happens in between."""
         self._loop = asyncio.get_running_loop()
-        store = Store(self._folder.database_url, self._clock)
+        store = Store(sqlite_url(self._folder.database), self._clock)
         hub = EventHub(store)
         executor = RunExecutor(store, hub, self._providers, self._clock)
         try:
@@ -151,7 +151,7 @@ class Server:
         return KeyRing(owners | stored)
 
     async def _health(self, _request: Request) -> JSONResponse:
-        serving = self._executor is not None
+        serving = self._executor is not None and not self._executor.draining
         return JSONResponse({"status": "ok" if serving else "ending"}, 200 if serving else 503)
 
 

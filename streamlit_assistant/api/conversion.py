@@ -14,7 +14,7 @@ from streamlit_assistant.records import JSON, Message, Thread, new_id
 def to_json(value: Any) -> Any:
     """Return a validated piece as the JSON that was sent, without what was not."""
     if isinstance(value, BaseModel):
-        return value.model_dump(by_alias=True, exclude_unset=True)
+        return value.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
     if isinstance(value, list):
         return [to_json(item) for item in value]
     return value

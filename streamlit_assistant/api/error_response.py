@@ -22,8 +22,17 @@ async def render_error(request: Request, error: Exception) -> JSONResponse:
     """Answer with the error envelope."""
     known = _known(request, error)
     body = responses.error(known.message, known.type, known.param, known.code)
-    headers = {"WWW-Authenticate": "Bearer"} if known.status == 401 else None
-    return JSONResponse(body, known.status, headers)
+    return JSONResponse(body, known.status, _headers(known, error))
+
+
+def _headers(known: AssistantError, error: Exception) -> dict[str, str]:
+    match known.status:
+        case 401:
+            return {"WWW-Authenticate": "Bearer"}
+        case 503:
+            return {"Retry-After": "1"}
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return dict(headers or {})
 
 
 def _known(request: Request, error: Exception) -> AssistantError:

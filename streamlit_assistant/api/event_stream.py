@@ -9,7 +9,6 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
@@ -35,9 +34,12 @@ HEADERS = {
 }
 
 
-def stream_events(request: Request, follow: Follow, run: Run, after: int = 0) -> StreamingResponse:
+STOPPED = "The stream ended before the run: it was deleted, or the server is ending."
+
+
+def stream_events(follow: Follow, run: Run, heartbeat: float, after: int = 0) -> StreamingResponse:
     """Answer with a run's events behind a number, until it pauses or ends."""
-    frames = _frames(follow(run, after, _heartbeat_seconds(request)), run.status in PAUSES)
+    frames = _frames(follow(run, after, heartbeat), run.status in PAUSES)
     return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
 
 
@@ -51,13 +53,11 @@ async def _frames(
                 continue
             over = ends_stream(batch[-1])
             yield b"".join(_frame(event) for event in batch)
-    except SQLAlchemyError:
+    except Exception:  # the stream's outermost frame: silence would look like an end
         logger.exception("event stream broke")
         yield _error_frame("The server could not read the events of this run. Its log says why.")
         return
-    # Without it the client knows that the stream broke, and asks again.
-    if over:
-        yield DONE
+    yield DONE if over else _error_frame(STOPPED)
 
 
 def _frame(event: RunEvent) -> bytes:
@@ -70,7 +70,8 @@ def _error_frame(message: str) -> bytes:
     return f"event: error\ndata: {json.dumps(body)}\n\n".encode()
 
 
-def _heartbeat_seconds(request: Request) -> float:
+def heartbeat_seconds(request: Request) -> float:
+    """Return how long a stream may be silent before it shows a sign of life."""
     given = request.headers.get(HEARTBEAT_HEADER)
     if given is None:
         return DEFAULT_HEARTBEAT_SECONDS

@@ -6,22 +6,26 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
     Tag,
+    model_validator,
 )
 
 from streamlit_assistant.api.validation import UNION_TAG, BadField
 
 MOST_CONTENT = 256_000  # characters of a message or of instructions
+MOST_TOKENS = 2**31 - 1
+MOST_PARTS = 100  # of a message
 MOST_METADATA, MOST_METADATA_KEY, MOST_METADATA_VALUE = 16, 64, 512
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 TopP = Annotated[float, Field(ge=0, le=1)]
-TokenLimit = Annotated[int, Field(ge=256)]
+TokenLimit = Annotated[int, Field(ge=256, le=MOST_TOKENS)]
 Instructions = Annotated[str, StringConstraints(max_length=MOST_CONTENT)]
 
 
@@ -60,12 +64,6 @@ def _array(value: Any) -> str | None:
 
 
 def _check_metadata(value: dict[str, str]) -> dict[str, str]:
-    if len(value) > MOST_METADATA:
-        raise BadField(
-            f"Invalid '{{param}}': too many properties. Expected an object with at most "
-            f"{MOST_METADATA} properties, but got an object with {len(value)} properties instead.",
-            "object_above_max_properties",
-        )
     for key, text in value.items():
         if len(key) > MOST_METADATA_KEY:
             raise BadField(
@@ -85,7 +83,20 @@ def _check_metadata(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-Metadata = Annotated[dict[str, str], AfterValidator(_check_metadata)]
+def _count_metadata(value: Any) -> Any:
+    # Before anything looks at the pairs: there may be a million.
+    if isinstance(value, dict) and len(value) > MOST_METADATA:
+        raise BadField(
+            f"Invalid '{{param}}': too many properties. Expected an object with at most "
+            f"{MOST_METADATA} properties, but got an object with {len(value)} properties instead.",
+            "object_above_max_properties",
+        )
+    return value
+
+
+Metadata = Annotated[
+    dict[str, str], BeforeValidator(_count_metadata), AfterValidator(_check_metadata)
+]
 
 
 class CodeInterpreterTool(Body):
@@ -142,14 +153,14 @@ Tool = Annotated[
 class CodeInterpreterResources(Body):
     """Files for the code interpreter."""
 
-    file_ids: Annotated[list[str], Field(max_length=20)] = []
+    file_ids: Annotated[list[str], Field(max_length=20, fail_fast=True)] = []
 
 
 class FileSearchResources(Body):
     """Vector stores for file search."""
 
-    vector_store_ids: Annotated[list[str], Field(max_length=1)] = []
-    vector_stores: Annotated[list[dict[str, Any]], Field(max_length=1)] = []
+    vector_store_ids: Annotated[list[str], Field(max_length=1, fail_fast=True)] = []
+    vector_stores: Annotated[list[dict[str, Any]], Field(max_length=1, fail_fast=True)] = []
 
 
 class ToolResources(Body):
@@ -218,7 +229,17 @@ class Truncation(Body):
     """How much of the thread the model is shown."""
 
     type: Literal["auto", "last_messages"]
-    last_messages: Annotated[int, Field(ge=1)] | None = None
+    last_messages: Annotated[int, Field(ge=1, le=MOST_TOKENS)] | None = None
+
+    @model_validator(mode="after")
+    def _last_messages_needs_a_number(self) -> "Truncation":
+        if self.type == "last_messages" and self.last_messages is None:
+            raise BadField(
+                "Missing required parameter: '{param}'.",
+                "missing_required_parameter",
+                ".last_messages",
+            )
+        return self
 
 
 class TextPart(Body):
@@ -231,7 +252,7 @@ class TextPart(Body):
 class ImageUrl(Body):
     """Where an image is."""
 
-    url: str
+    url: Annotated[str, StringConstraints(pattern=r"^(https?://|data:image/)")]
     detail: Literal["auto", "low", "high"] | None = None
 
 
@@ -265,6 +286,10 @@ ContentPart = Annotated[
 
 Content = Annotated[
     Annotated[str, StringConstraints(max_length=MOST_CONTENT), _tag("string")]
-    | Annotated[list[ContentPart], Field(min_length=1), _tag("array")],
+    | Annotated[
+        list[ContentPart],
+        Field(min_length=1, max_length=MOST_PARTS, fail_fast=True),
+        _tag("array"),
+    ],
     _string_or(_array, "one of a string or array of objects"),
 ]

@@ -1,5 +1,7 @@
 """Query strings and path ids."""
 
+import re
+
 from starlette.requests import Request
 
 from streamlit_assistant.api.validation import invalid
@@ -7,6 +9,7 @@ from streamlit_assistant.errors import InvalidRequest
 from streamlit_assistant.records import PageQuery
 
 MOST_ITEMS = 100
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 # The only thing that may be asked to be included in run steps; results come with file search.
 INCLUDABLE = "step_details.tool_calls[*].file_search.results[*].content"
 
@@ -65,13 +68,13 @@ def check_include(request: Request) -> None:
 
 
 def _limit(given: str) -> int:
-    if not given.lstrip("-").isascii() or not given.lstrip("-").isdigit():
+    if not _NUMBER.fullmatch(given):
         raise InvalidRequest(
             "Invalid type for 'limit': expected an integer, but got a string instead.",
             param="limit",
             code="invalid_type",
         )
-    limit = int(given[:12])
+    limit = int(given)
     if limit > MOST_ITEMS:
         raise invalid(
             "limit",

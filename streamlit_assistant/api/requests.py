@@ -1,6 +1,8 @@
 """Request bodies, one class an operation, and how JSON is read into them."""
 
 import json
+import math
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -24,14 +26,22 @@ from streamlit_assistant.api.fields import (
 from streamlit_assistant.api.validation import M, parse
 from streamlit_assistant.errors import InvalidRequest
 
-MOST_BODY_BYTES = 32 * 1024 * 1024
+MOST_BODY_BYTES = 16 * 1024 * 1024
+MOST_MESSAGES = 1_000  # in one request
+MOST_NESTING = 100  # brackets within brackets, far beyond any schema of use
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+Tools = Annotated[list[Tool], Field(max_length=128, fail_fast=True)]
 
 
 class _AssistantFields(Body):
     name: Annotated[str, StringConstraints(max_length=256)] | None = None
     description: Annotated[str, StringConstraints(max_length=512)] | None = None
     instructions: Instructions | None = None
-    tools: Annotated[list[Tool], Field(max_length=128)] = Field(default_factory=list)
+    tools: Annotated[list[Tool], Field(max_length=128, fail_fast=True)] = Field(
+        default_factory=list
+    )
     tool_resources: ToolResources | None = None
     metadata: Metadata | None = None
     temperature: Temperature | None = None
@@ -70,14 +80,17 @@ class CreateMessage(Body):
 
     role: Literal["user", "assistant"]
     content: Content
-    attachments: list[Attachment] | None = None
+    attachments: Annotated[list[Attachment], Field(max_length=500, fail_fast=True)] | None = None
     metadata: Metadata | None = None
+
+
+Messages = Annotated[list[CreateMessage], Field(max_length=MOST_MESSAGES, fail_fast=True)]
 
 
 class CreateThread(Body):
     """`POST /threads`"""
 
-    messages: list[CreateMessage] = Field(default_factory=list)
+    messages: Messages = Field(default_factory=list)
     tool_resources: ToolResources | None = None
     metadata: Metadata | None = None
 
@@ -93,7 +106,7 @@ class _RunFields(Body):
     assistant_id: str
     model: Annotated[str, StringConstraints(min_length=1)] | None = None
     instructions: Instructions | None = None
-    tools: Annotated[list[Tool], Field(max_length=20)] | None = None
+    tools: Annotated[list[Tool], Field(max_length=20, fail_fast=True)] | None = None
     metadata: Metadata | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
@@ -110,7 +123,7 @@ class CreateRun(_RunFields):
     """`POST /threads/{thread_id}/runs`"""
 
     additional_instructions: Instructions | None = None
-    additional_messages: list[CreateMessage] | None = None
+    additional_messages: Messages | None = None
     reasoning_effort: ReasoningEffort | None = None
 
 
@@ -138,7 +151,12 @@ async def _read_json(request: Request) -> Any:
     if not raw.strip():
         return {}
     try:
-        return json.loads(raw, parse_constant=_refuse_constant)
+        body = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
+        if raw.count(b"[") + raw.count(b"{") > MOST_NESTING:
+            _refuse_deep(body)
+        if _HALF_CHARACTER.search(raw):
+            json.dumps(body, ensure_ascii=False).encode()
+        return body
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(
             f"We could not parse the JSON body of your request: {error}.", code="invalid_json"
@@ -147,3 +165,20 @@ async def _read_json(request: Request) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return number
+
+
+def _refuse_deep(body: Any) -> None:
+    level: list[Any] = [body]
+    for _ in range(MOST_NESTING):
+        inner = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise ValueError(f"it is nested deeper than {MOST_NESTING} levels")

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute, Route
 
 from streamlit_assistant import responses
 from streamlit_assistant.api.conversion import to_messages, to_thread, to_tool_resources
-from streamlit_assistant.api.event_stream import stream_events
+from streamlit_assistant.api.event_stream import heartbeat_seconds, stream_events
 from streamlit_assistant.api.gate import owner
 from streamlit_assistant.api.query import check_id, check_include, page_query, path_id
 from streamlit_assistant.api.requests import (
@@ -91,7 +91,8 @@ class RunEndpoints:
         Replays the run's events behind `Last-Event-ID` (or `?after=`), then goes on live.
         """
         run = await self._run(request)
-        return stream_events(request, self._hub.follow, run, _last_seen(request))
+        heartbeat = heartbeat_seconds(request)
+        return stream_events(self._hub.follow, run, heartbeat, _last_seen(request))
 
     async def _start(
         self,
@@ -101,9 +102,11 @@ class RunEndpoints:
         messages: Sequence[Message],
         thread: Thread | None = None,
     ) -> Response:
+        # Read before the run exists: a request that is refused must not leave one behind.
+        heartbeat = heartbeat_seconds(request)
         await self._executor.create(run, messages, thread)
         if stream:
-            return stream_events(request, self._hub.follow, run)
+            return stream_events(self._hub.follow, run, heartbeat)
         return JSONResponse(responses.run(run))
 
     async def _assistant(self, request: Request, assistant_id: str) -> Assistant:

@@ -16,6 +16,7 @@ from streamlit_assistant.errors import InvalidRequest
 
 M = TypeVar("M", bound=BaseModel)
 
+LONGEST_SHOWN = 100  # characters of a wrong value
 UNION_TAG = "tag:"  # marks the names of union branches, which pydantic puts into the path
 
 _TYPE_NAMES = {
@@ -49,11 +50,18 @@ def parse(model: type[M], body: Any) -> M:
             f"Invalid request body: expected an object, but got {describe(body)} instead.",
             code="invalid_type",
         )
+    if (unknown := _unknown_key(model, body)) is not None:
+        raise _unknown(unknown, {}, None)
     try:
         return model.model_validate(body)
     except ValidationError as error:
         found = error.errors(include_url=False)
         raise _explain(min(found, key=_rank)) from None
+
+
+def _unknown_key(model: type[BaseModel], body: dict[str, Any]) -> str | None:
+    # Asked first, because pydantic would make an error of each of a million keys.
+    return next((key[:LONGEST_SHOWN] for key in body if key not in model.model_fields), None)
 
 
 def invalid(param: str, message: str, code: str) -> InvalidRequest:
@@ -143,7 +151,7 @@ def _unsupported(param: str, expected: str, given: Any) -> InvalidRequest:
     )
     shown = given if isinstance(given, str) else json.dumps(given)
     return InvalidRequest(
-        f"Invalid value: '{shown[:100]}'. Supported values are: {listed}.",
+        f"Invalid value: '{shown[:LONGEST_SHOWN]}'. Supported values are: {listed}.",
         param=param,
         code="invalid_value",
     )

@@ -6,24 +6,14 @@ stream, and an end without a reason, both look to its users like an answer that 
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import httpx2
 
-from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.event_frames import Frame, FrameDecoder
-from streamlit_assistant.providers.base import (
-    Delta,
-    Finish,
-    FinishReason,
-    ModelRequest,
-    PromptMessage,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    Usage,
-)
+from streamlit_assistant.providers.base import Delta, ModelRequest, PromptMessage
+from streamlit_assistant.providers.chat_chunks import Reading
 from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
 from streamlit_assistant.records import JSON
 
@@ -31,20 +21,9 @@ from streamlit_assistant.records import JSON
 FIRST_TOKEN_SECONDS = 300.0
 SILENCE_SECONDS = 120.0
 
+AFTER_FINISH_SECONDS = 2.0  # for the usage that may follow the end
+
 _DONE = "[DONE]"
-_REASONS = {
-    "stop": FinishReason.STOP,
-    "length": FinishReason.MAX_TOKENS,
-    "content_filter": FinishReason.CONTENT_FILTER,
-}
-# Servers name the thinking differently: DeepSeek, llama.cpp and LM Studio say
-# `reasoning_content`; Ollama, vLLM and OpenRouter say `reasoning`.
-_FIELDS = (
-    ("reasoning_content", ReasoningDelta),
-    ("reasoning", ReasoningDelta),
-    ("content", TextDelta),
-    ("refusal", RefusalDelta),
-)
 
 
 class ChatCompletionsProvider:
@@ -69,29 +48,33 @@ class ChatCompletionsProvider:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """Yield the deltas of one answer; see `Provider`."""
         post = self._client.build_request("POST", "chat/completions", json=self._body(request))
+        reading = Reading(self._first_token_seconds)
         try:
-            async with asyncio.timeout(self._first_token_seconds):
+            async with asyncio.timeout(reading.patience):
                 response = await self._client.send(post, stream=True)
             try:
                 await self._explainer.refuse_unless_streaming(response)
-                async for chunk in self._chunks(response):
-                    for delta in _deltas(chunk):
+                async for chunk in self._chunks(response, reading):
+                    for delta in reading.deltas(chunk):
                         yield delta
             finally:
                 await response.aclose()
         except FAILURES as error:
-            raise self._explainer.failure(error) from error
+            if not reading.finished:
+                raise self._explainer.failure(error) from error
 
-    async def _chunks(self, response: httpx2.Response) -> AsyncIterator[JSON]:
+    async def _chunks(self, response: httpx2.Response, reading: Reading) -> AsyncIterator[JSON]:
         decoder = FrameDecoder()
         received = aiter(response.aiter_bytes())
-        patience = self._first_token_seconds
         while True:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(reading.patience):
                 piece = await anext(received, None)
             if piece is None:
                 return
-            patience = self._silence_seconds
+            reading.patience = self._silence_seconds
+            if reading.finished:
+                # The answer is whole: nothing that goes wrong from here on can harm it.
+                reading.patience = AFTER_FINISH_SECONDS
             for frame in decoder.feed(piece):
                 if isinstance(frame, Frame):
                     if frame.data == _DONE:
@@ -146,23 +129,3 @@ def _content_part(part: JSON) -> JSON:
     if kind == "refusal":
         return {"type": "text", "text": part["refusal"]}
     return part
-
-
-def _deltas(chunk: JSON) -> Iterator[Delta]:
-    # The usage chunk has no choices; some servers send usage with the last choice instead.
-    for choice in (chunk.get("choices") or ())[:1]:
-        said = choice.get("delta") or {}
-        for name, kind in _FIELDS:
-            text = said.get(name)
-            if isinstance(text, str) and text:
-                yield kind(text)
-        if reason := choice.get("finish_reason"):
-            yield Finish(_finish_reason(reason))
-    if usage := chunk.get("usage"):
-        yield Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
-
-
-def _finish_reason(reason: str) -> FinishReason:
-    if reason not in _REASONS:
-        raise UpstreamError(f"The model server ended the answer with '{reason}'.")
-    return _REASONS[reason]

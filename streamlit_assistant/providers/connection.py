@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import httpx2
 
@@ -29,17 +30,18 @@ class Connection:
         )
         self._models: Sequence[ModelInfo] = ()
         self._read_at = float("-inf")
+        self.seen = False  # whether it ever listed its models
 
     async def models(self, patience: float = CONNECT_SECONDS) -> Sequence[ModelInfo]:
         """Return what `GET /models` lists within `patience` seconds; raise `UpstreamError`."""
         if time.monotonic() - self._read_at > CATALOGUE_KEPT_SECONDS:
             try:
                 response = await self._client.get("models", timeout=patience)
-                response.raise_for_status()
-                self._models = [_model(item) for item in response.json()["data"] or ()]
-            except (*FAILURES, KeyError, TypeError) as error:
+                self._models = _models(await self._explainer.read_json(response))
+            except FAILURES as error:
                 raise self._explainer.failure(error) from error
             self._read_at = time.monotonic()
+            self.seen = True
         return self._models
 
     async def default_model(self) -> str:
@@ -76,5 +78,21 @@ def _client(upstream: Upstream) -> httpx2.AsyncClient:
     )
 
 
+def _models(body: Any) -> list[ModelInfo]:
+    listed = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(listed, list):
+        raise ValueError("not a list of models")
+    return [
+        _model(item)
+        for item in listed
+        if isinstance(item, dict) and isinstance(item.get("id"), str)
+    ]
+
+
 def _model(item: JSON) -> ModelInfo:
-    return ModelInfo(str(item["id"]), item.get("created") or 0, item.get("owned_by") or "upstream")
+    created, owned_by = item.get("created"), item.get("owned_by")
+    return ModelInfo(
+        item["id"],
+        created if isinstance(created, int) else 0,
+        owned_by if isinstance(owned_by, str) and owned_by else "upstream",
+    )

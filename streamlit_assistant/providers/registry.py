@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from streamlit_assistant.errors import UpstreamError
+from streamlit_assistant.errors import Unreachable, UpstreamError
 from streamlit_assistant.providers.base import ModelChoice
 from streamlit_assistant.providers.offline import OFFLINE_MODEL, OfflineProvider
 from streamlit_assistant.providers.upstream import (
@@ -75,8 +75,11 @@ class ProviderRegistry:
         local = await self._connect(self._local)
         try:
             await local.models(PROBE_SECONDS)
-        except UpstreamError:
+        except Unreachable:
             return None
+        except UpstreamError:
+            # Busy, or something else that listens there: only one that was known is believed in.
+            return local if local.seen else None
         return local
 
     async def _connect(self, upstream: Upstream) -> "Connection":

@@ -9,13 +9,17 @@ from typing import Any
 
 import httpx2
 
-from streamlit_assistant.errors import RunErrorCode, UpstreamError
+from streamlit_assistant.errors import RunErrorCode, Unreachable, UpstreamError
 from streamlit_assistant.event_frames import StreamBroken
 
 _KEY = re.compile(r"\b(?:sk|key|gsk|xai)-[\w*.-]{4,}")
 MOST_WORDS = 500  # characters of the server's own words; some answer a whole page
 SHORTEST_KEY = 4  # shorter ones are placeholders and stand in ordinary words
 EVENT_STREAM = "text/event-stream"
+WEB_PAGE = (
+    "OPENAI_BASE_URL leads to a web page, not to a model server: "
+    "check the address; most end in /v1."
+)
 
 # What the client raises, and a broken frame; everything else is a defect of ours.
 FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError, StreamBroken)
@@ -31,26 +35,34 @@ class Explainer:
 
     def failure(self, error: Exception) -> UpstreamError:
         """Explain one of `FAILURES`."""
+        if isinstance(error, httpx2.ConnectError):
+            return Unreachable(f"{self._where} cannot be reached.")
         if isinstance(error, TimeoutError | httpx2.TimeoutException):
             return UpstreamError(f"{self._where} did not answer in time.")
         if isinstance(error, httpx2.HTTPError | httpx2.InvalidURL):
-            return UpstreamError(f"{self._where} cannot be reached, or the connection broke.")
+            return UpstreamError(f"{self._where} cannot be reached: the connection broke.")
         return UpstreamError(f"{self._where} sent something that is not a valid answer.")
 
     def error_frame(self, error: object) -> UpstreamError:
         """Explain an error that came in mid-stream, where a piece of the answer should be."""
         return UpstreamError(f"{self._where} reported an error: {self._clean(_message(error))}")
 
-    async def refuse_unless_streaming(self, response: httpx2.Response) -> None:
-        """Raise `UpstreamError` unless the response is the event stream that was asked for."""
-        kind = response.headers.get("content-type", EVENT_STREAM).split(";")[0].strip()
+    async def read_json(self, response: httpx2.Response) -> Any:
+        """Return the body of an answer that is not streamed; raise `UpstreamError`."""
+        kind = _kind(response)
         if not response.is_success:
             raise self._status(response, await _beginning(response), kind)
         if kind == "text/html":
-            raise UpstreamError(
-                "OPENAI_BASE_URL leads to a web page, not to a model server: "
-                "check the address; most end in /v1."
-            )
+            raise UpstreamError(WEB_PAGE)
+        return json.loads(await response.aread())
+
+    async def refuse_unless_streaming(self, response: httpx2.Response) -> None:
+        """Raise `UpstreamError` unless the response is the event stream that was asked for."""
+        kind = _kind(response)
+        if not response.is_success:
+            raise self._status(response, await _beginning(response), kind)
+        if kind == "text/html":
+            raise UpstreamError(WEB_PAGE)
         if kind == "application/json":
             body = _parsed(await _beginning(response))
             if isinstance(body, dict) and body.get("error"):
@@ -82,6 +94,11 @@ class Explainer:
         if len(self._api_key) > SHORTEST_KEY:
             words = words.replace(self._api_key, "…")
         return _KEY.sub("…", words)[:MOST_WORDS]
+
+
+def _kind(response: httpx2.Response) -> str:
+    kind: str = response.headers.get("content-type", EVENT_STREAM)
+    return kind.split(";")[0].strip()
 
 
 async def _beginning(response: httpx2.Response) -> str:

@@ -85,6 +85,7 @@ class EventHub:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._channels: dict[str, Channel] = {}
+        self._over = False
 
     def open(self, run_id: str, start: int = 0) -> Channel:
         """Return the run's channel, made if need be; `start` is the last stored event."""
@@ -93,6 +94,8 @@ class EventHub:
     def adopt(self, run_id: str, channel: Channel) -> None:
         """Serve a new run's followers from a channel made for it."""
         self._channels[run_id] = channel
+        if self._over:
+            self.close(run_id)
 
     def close(self, run_id: str) -> None:
         """End the followers of a run; later ones read the database."""
@@ -101,7 +104,8 @@ class EventHub:
             channel.close()
 
     def close_all(self) -> None:
-        """End every follower, because the process ends."""
+        """End every follower, now and from now on, because the process ends."""
+        self._over = True
         for run_id in list(self._channels):
             self.close(run_id)
 
@@ -124,9 +128,10 @@ class EventHub:
 
     async def _stored(self, run: Run, after: int) -> Sequence[RunEvent]:
         events = await self._store.events.after(run.id, after)
-        if events or run.status not in PAUSES or after >= run.last_event:
+        if events or run.status not in PAUSES or after == run.last_event:
             return events
-        # The events of a run that ended long ago are gone; its outcome is not.
+        # The events of a run that ended long ago are gone; its outcome is not. Nor is it for a
+        # follower that saw more than the process could store before it was killed.
         data = json.dumps(responses.run(run), ensure_ascii=False, separators=(",", ":"))
         return [RunEvent(run.last_event, f"thread.run.{run.status}", data)]
 

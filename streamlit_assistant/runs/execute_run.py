@@ -7,8 +7,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from enum import Enum, auto
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from streamlit_assistant import responses
 from streamlit_assistant.errors import LeaseLost, UpstreamError
 from streamlit_assistant.providers.base import (
@@ -106,9 +104,16 @@ class RunExecution:
             await self._end(await self._outcome())
         except LeaseLost:
             logger.warning("lease lost", extra={"run_id": self._run.id})
-        except SQLAlchemyError:
-            # The next start finds the run and ends it.
+        except Exception:  # a defect in what was to be stored: the thread must not stay locked
             logger.exception("outcome not stored", extra={"run_id": self._run.id})
+            await self._journal.commit([], _outcome_columns(self._failed_plainly()), lasting=True)
+
+    def _failed_plainly(self) -> Run:
+        now = int(self._clock())
+        error = endings.failed(DEFECT).last_error
+        return replace(
+            self._run, status=RunStatus.FAILED, failed_at=now, expires_at=None, last_error=error
+        )
 
     async def _outcome(self) -> Ending | None:
         """Return how the run ends, or None if it is to be handed back unexecuted."""
@@ -139,7 +144,7 @@ class RunExecution:
         return endings.failed(INTERRUPTED) if self._answer else None
 
     async def _ask_model(self) -> Ending:
-        if self._run.attempt == 1:
+        if self._run.attempt == 1 or not await self._announced():
             self._journal.emit("thread.run.in_progress", responses.run(self._run))
         finish: Finish | None = None
         async with asyncio.timeout(self._seconds_left()):
@@ -154,6 +159,10 @@ class RunExecution:
         if self._answer is None and finish.reason is FinishReason.STOP:
             raise UpstreamError("The model server sent an empty answer.")
         return _ENDINGS[finish.reason]
+
+    async def _announced(self) -> bool:
+        events = await self._store.events.after(self._run.id, 0)
+        return any(event.name == "thread.run.in_progress" for event in events)
 
     def _seconds_left(self) -> float | None:
         if self._run.expires_at is None:
@@ -190,7 +199,7 @@ class RunExecution:
     async def _end(self, ending: Ending | None) -> None:
         self.ending = True
         if ending is None:
-            await self._store.runs.release(self._journal.fence)
+            await self._journal.commit([], {"lease_owner": None})
             return
         now = int(self._clock())
         emissions: list[Emission] = []
@@ -210,7 +219,9 @@ class RunExecution:
             incomplete_details=ending.incomplete_details,
         )
         emissions.append((f"thread.run.{self._run.status}", responses.run(self._run)))
-        await self._journal.commit(emissions, _outcome_columns(self._run), message, step)
+        await self._journal.commit(
+            emissions, _outcome_columns(self._run), message, step, lasting=True
+        )
 
 
 async def _untorn(work: Coroutine[None, None, None]) -> None:
@@ -220,13 +231,15 @@ async def _untorn(work: Coroutine[None, None, None]) -> None:
     remembers must not differ from what the database holds.
     """
     task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled() and (error := task.exception()):
-            raise error from None
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error  # and perhaps again: a cancel and an expiry may come together
+    task.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 def _outcome_columns(run: Run) -> JSON:

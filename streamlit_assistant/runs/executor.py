@@ -5,10 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from streamlit_assistant import responses
-from streamlit_assistant.errors import InvalidRequest
+from streamlit_assistant.errors import InvalidRequest, Unavailable
 from streamlit_assistant.providers.base import ProviderSource
 from streamlit_assistant.records import Clock, Message, Run, RunStatus, Thread, new_id
 from streamlit_assistant.runs.answer import Answer
@@ -23,6 +21,8 @@ MOST_RUNS = 64  # at once in this process; the others wait in the database
 DRAIN_SECONDS = 2.0  # how long running answers may go on when the process is told to end
 STOP_SECONDS = 3.0  # how long storing them may take after that
 RETRY_SECONDS = 1.0  # pause after the database failed
+CANCEL_SECONDS = 10.0  # how long a cancellation may wait for the database
+NUMBERS_SKIPPED = 100_000  # more events than a process shows between two flushes
 EVENTS_KEPT_SECONDS = 24 * 3600
 HOUSEKEEPING_SECONDS = 3600
 
@@ -52,6 +52,7 @@ class RunExecutor:
         self._writer = EventWriter(store)
         self._executions: dict[str, RunExecution] = {}
         self._work = asyncio.Event()
+        self._arriving = 0  # runs that are being inserted and will be executed at once
         self._draining = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -72,6 +73,7 @@ class RunExecutor:
         for execution in list(self._executions.values()):
             execution.stop(Stop.SHUTDOWN)
         await self._wait_for_executions(STOP_SECONDS)
+        await self._writer.flush()
         self._hub.close_all()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
@@ -87,14 +89,21 @@ class RunExecutor:
         emissions = [("thread.created", responses.thread(new_thread))] if new_thread else []
         emissions += [("thread.run.created", shown), ("thread.run.queued", shown)]
         events = [channel.number(*emission, ahead=n) for n, emission in enumerate(emissions)]
-        taken = self._taken_at_once(run) if self._has_room else run
-        await self._store.runs.add(taken, events, new_messages, new_thread)
-        channel.add(events)
-        self._hub.adopt(run.id, channel)
-        if taken is run:
+        if self._draining:
+            raise Unavailable("The server is ending; try again in a moment.")
+        # The place is taken before the insert is waited for, or a burst would overrun the bound.
+        at_once = self._has_room
+        self._arriving += at_once
+        try:
+            taken = self._taken_at_once(run) if at_once else run
+            await self._store.runs.add(taken, events, new_messages, new_thread)
+            channel.add(events)
+            self._hub.adopt(run.id, channel)
+            if at_once:
+                self._execute(taken)
+        finally:
+            self._arriving -= at_once
             self._work.set()
-        else:
-            self._execute(taken)
 
     def _taken_at_once(self, run: Run) -> Run:
         # Inserted and leased in one transaction: no detour through the queue.
@@ -103,10 +112,22 @@ class RunExecutor:
 
     @property
     def _has_room(self) -> bool:
-        return not self._draining and len(self._executions) < self._most_runs
+        return not self._draining and len(self._executions) + self._arriving < self._most_runs
+
+    @property
+    def draining(self) -> bool:
+        """Whether no more runs are taken, because the process ends."""
+        return self._draining
 
     async def cancel(self, thread_id: str, run_id: str) -> Run:
         """Stop a run and return it as `cancelling`; refuse if it has ended."""
+        try:
+            async with asyncio.timeout(CANCEL_SECONDS):
+                return await self._cancel(thread_id, run_id)
+        except TimeoutError as error:
+            raise Unavailable("The run cannot be cancelled now; try again in a moment.") from error
+
+    async def _cancel(self, thread_id: str, run_id: str) -> Run:
         while True:
             run = await self._store.runs.get(thread_id, run_id)
             if run.status in TERMINAL:
@@ -119,6 +140,7 @@ class RunExecutor:
                 await execution.ended()
             else:
                 execution.stop(Stop.CANCEL)
+                await self._store.runs.mark_cancelling(run_id)
                 return advance(run, RunStatus.CANCELLING, int(self._clock()))
 
     def abandon(self, thread_id: str) -> None:
@@ -131,9 +153,9 @@ class RunExecutor:
         run = await self._store.runs.claim(self._name, run_id)
         return None if run is None else self._execute(run)
 
-    def _execute(self, run: Run, answer: Answer | None = None) -> RunExecution:
+    def _execute(self, run: Run, answer: Answer | None = None, skipped: int = 0) -> RunExecution:
         fence = Fence(run.id, self._name, run.attempt)
-        channel = self._hub.open(run.id, run.last_event)
+        channel = self._hub.open(run.id, run.last_event + skipped)
         journal = Journal(channel, fence, self._writer, self._store)
         execution = RunExecution(run, journal, self._store, self._source, self._clock, answer)
         journal.on_lost = lambda: execution.stop(Stop.LOST)
@@ -147,7 +169,9 @@ class RunExecutor:
         self._work.set()
 
     async def _settle(self, run: Run) -> None:
-        execution = self._execute(run, await restore_answer(self._store, run))
+        # Followers may have seen events that were not stored; their numbers must not come again.
+        answer = await restore_answer(self._store, run)
+        execution = self._execute(run, answer, skipped=NUMBERS_SKIPPED)
         cancelled = run.status is RunStatus.CANCELLING
         execution.stop(Stop.CANCEL if cancelled else Stop.SHUTDOWN)
         await execution.ended()
@@ -156,9 +180,12 @@ class RunExecutor:
         while True:
             await self._work.wait()
             self._work.clear()
-            while self._has_room:
-                if await self._take() is None:
-                    break
+            try:
+                while self._has_room and await self._take() is not None:
+                    pass
+            except BaseException:
+                self._work.set()  # whoever waits must not be forgotten
+                raise
 
     async def _keep_house(self) -> None:
         while True:
@@ -172,10 +199,10 @@ class RunExecutor:
 
 
 async def _supervise(loop: Callable[[], Awaitable[None]]) -> None:
-    """Run an endless loop; the database may fail it, but not end it."""
+    """Run an endless loop: whatever fails it is in the log, and does not end it."""
     while True:
         try:
             await loop()
-        except SQLAlchemyError:
-            logger.exception("the database failed, trying again")
+        except Exception:  # without this loop nothing would be stored, or nothing executed
+            logger.exception("a loop of the executor failed, starting it again")
             await asyncio.sleep(RETRY_SECONDS)

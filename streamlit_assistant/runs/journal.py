@@ -9,8 +9,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_never,
+    wait_exponential,
+)
 
 from streamlit_assistant.records import JSON, Message, RunEvent, RunStep
 from streamlit_assistant.runs.events import Channel
@@ -20,6 +28,10 @@ FLUSH_SECONDS = 0.05
 SAVE_ATTEMPTS = 6  # a busy or briefly unreachable database gets about six seconds
 
 logger = logging.getLogger(__name__)
+
+# What a database in trouble raises; anything else would fail again.
+PASSING = (OperationalError, InterfaceError, PoolTimeout)
+LONGEST_PAUSE = 3.0  # seconds between two attempts
 
 Emission = tuple[str, JSON]
 
@@ -94,18 +106,21 @@ class Journal:
         changes: Mapping[str, Any],
         message: Message | None = None,
         step: RunStep | None = None,
+        lasting: bool = False,
     ) -> None:
         """Store events together with what they announce, then show them.
 
-        Raises `LeaseLost` if the attempt no longer owns the run.
+        `lasting`: try until the database takes it, however long it is away. Raises `LeaseLost` if
+        the attempt no longer owns the run.
         """
         new = [
             self._channel.number(name, data, ahead) for ahead, (name, data) in enumerate(emissions)
         ]
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(SQLAlchemyError),
-            stop=stop_after_attempt(SAVE_ATTEMPTS),
-            wait=wait_exponential(multiplier=0.1, max=3),
+            retry=retry_if_exception_type(PASSING),
+            stop=stop_never if lasting else stop_after_attempt(SAVE_ATTEMPTS),
+            wait=wait_exponential(multiplier=0.1, max=LONGEST_PAUSE),
+            before_sleep=_log_retry,
             reraise=True,
         ):
             with attempt:
@@ -121,3 +136,8 @@ class Journal:
     def stored(self, count: int) -> None:
         """Forget the first pending events: the database has them."""
         del self.pending[:count]
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.warning("not stored, will be tried again", exc_info=error)

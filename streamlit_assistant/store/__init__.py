@@ -1,5 +1,9 @@
 """The store: every object of the protocol in one database. It knows records, nothing above."""
 
+from pathlib import Path
+
+from sqlalchemy import URL
+
 from streamlit_assistant.records import Clock
 from streamlit_assistant.store.api_keys import ApiKeys
 from streamlit_assistant.store.assistants import Assistants
@@ -11,13 +15,18 @@ from streamlit_assistant.store.runs import Runs
 from streamlit_assistant.store.steps import Steps
 from streamlit_assistant.store.threads import Threads
 
-__all__ = ["Fence", "Store"]
+__all__ = ["Fence", "Store", "sqlite_url"]
+
+
+def sqlite_url(path: Path) -> URL:
+    """Return the address of an SQLite file, whatever characters its path holds."""
+    return URL.create("sqlite+aiosqlite", database=str(path))
 
 
 class Store:
     """All nouns over one database. `open` before use, `close` at the end."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str | URL, clock: Clock) -> None:
         """`url` is SQLAlchemy's, such as `sqlite+aiosqlite:////var/lib/site/assistant.db`."""
         self._database = Database(url)
         self.api_keys = ApiKeys(self._database, clock)

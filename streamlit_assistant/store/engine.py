@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import event, inspect, text
+from sqlalchemy import URL, event, inspect, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from streamlit_assistant.errors import StartError
 from streamlit_assistant.store.migrations import HEAD
 from streamlit_assistant.store.tables import metadata
 
@@ -25,15 +27,22 @@ BUSY_TIMEOUT_MS = 5_000  # another program, such as a backup, may hold the file 
 class Database:
     """Connections to one SQLite file. `open` before use, `close` at the end."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         """`url` is SQLAlchemy's, such as `sqlite+aiosqlite:////var/lib/site/assistant.db`."""
         self._writer = _create_engine(url, pool_size=1, begin="BEGIN IMMEDIATE")
         self._readers = _create_engine(url, pool_size=READERS, begin="BEGIN")
 
     async def open(self) -> None:
-        """Create the tables or bring them up to this version."""
-        async with self._writer.begin() as connection:
-            await connection.run_sync(_migrate)
+        """Create the tables or bring them up to this version; raise `StartError`."""
+        try:
+            async with self._writer.begin() as connection:
+                await connection.run_sync(_migrate)
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            raise StartError(
+                f"The database {self._writer.url.database} cannot be used ({cause}); "
+                "restore it from a copy, or choose another DATA_DIR."
+            ) from error
 
     async def close(self) -> None:
         """Close every connection."""
@@ -53,13 +62,14 @@ class Database:
             yield connection
 
 
-def _create_engine(url: str, *, pool_size: int, begin: str) -> AsyncEngine:
+def _create_engine(url: str | URL, *, pool_size: int, begin: str) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=60,
         json_serializer=_to_json,
+        hide_parameters=True,  # an error of the database must not put a message into the log
     )
     event.listen(engine.sync_engine, "connect", _prepare_connection)
     event.listen(engine.sync_engine, "begin", lambda c: c.exec_driver_sql(begin))
@@ -92,7 +102,12 @@ def _migrate(connection: Connection) -> None:
         metadata.create_all(connection)
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
-    elif _current_revision(connection) != HEAD:
+    elif (revision := _current_revision(connection)) is not None and revision > HEAD:
+        raise StartError(
+            f"The database was made by a newer version (schema {revision}, this version knows "
+            f"{HEAD}); install that version again, or choose another DATA_DIR."
+        )
+    elif revision != HEAD:
         # Loaded only when there is something to do: most starts find the schema as it should be.
         importlib.import_module(_MIGRATE).upgrade(connection)
 

@@ -9,7 +9,7 @@ from streamlit_assistant.errors import LeaseLost
 from streamlit_assistant.records import Clock, RunEvent
 from streamlit_assistant.store.engine import Database
 from streamlit_assistant.store.fence import Fence
-from streamlit_assistant.store.tables import ACTIVE_STATUSES, run_events, runs
+from streamlit_assistant.store.tables import IS_ACTIVE, run_events, runs
 
 
 class Events:
@@ -46,7 +46,7 @@ class Events:
 
     async def forget(self, older_than: int) -> None:
         """Drop the events of ended runs written before a time; their objects stay."""
-        active = select(runs.c.id).where(runs.c.status.in_(ACTIVE_STATUSES))
+        active = select(runs.c.id).where(IS_ACTIVE)
         async with self._database.write() as connection:
             await connection.execute(
                 delete(run_events).where(

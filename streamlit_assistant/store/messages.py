@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import InvalidRequest, NotFound
@@ -10,7 +10,7 @@ from streamlit_assistant.records import Message, Page, PageQuery
 from streamlit_assistant.store.engine import Database
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
-from streamlit_assistant.store.tables import ACTIVE_STATUSES, messages, runs, threads
+from streamlit_assistant.store.tables import IS_ACTIVE, messages, runs, threads
 
 TITLE_LENGTH = 60  # characters of the first question that name a thread
 
@@ -59,17 +59,15 @@ async def insert_messages(
     connection: AsyncConnection, thread_id: str, new: Sequence[Message]
 ) -> None:
     """Append messages and note the thread's activity, in the caller's transaction."""
-    last_seq = 0
-    for message in new:
-        query = insert(messages).values(to_row(messages, message)).returning(messages.c.seq)
-        last_seq = (await connection.execute(query)).scalar_one()
     if not new:
         return
+    await connection.execute(insert(messages), [to_row(messages, message) for message in new])
+    newest = select(func.max(messages.c.seq)).where(messages.c.thread_id == thread_id)
     await connection.execute(
         update(threads)
         .where(threads.c.id == thread_id)
         .values(
-            last_message_seq=last_seq,
+            last_message_seq=newest.scalar_subquery(),
             last_active_at=new[-1].created_at,
             message_count=threads.c.message_count + len(new),
         )
@@ -101,6 +99,6 @@ async def _refuse_while_run_is_active(connection: AsyncConnection, thread_id: st
 
 async def active_run_id(connection: AsyncConnection, thread_id: str) -> str | None:
     """Return the run that locks the thread, if there is one."""
-    active = runs.c.status.in_(ACTIVE_STATUSES)
-    found = await connection.execute(select(runs.c.id).where(runs.c.thread_id == thread_id, active))
+    mine = runs.c.thread_id == thread_id
+    found = await connection.execute(select(runs.c.id).where(mine, IS_ACTIVE))
     return found.scalar()

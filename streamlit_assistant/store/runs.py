@@ -24,10 +24,11 @@ from streamlit_assistant.store.fence import Fence
 from streamlit_assistant.store.messages import active_run_id, insert_messages
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
-from streamlit_assistant.store.tables import messages, run_steps, runs
+from streamlit_assistant.store.tables import IS_ACTIVE, messages, run_steps, runs
 from streamlit_assistant.store.threads import find_thread, insert_thread
 
 _FREE = (
+    IS_ACTIVE,
     runs.c.status.in_((RunStatus.QUEUED, RunStatus.IN_PROGRESS)),
     runs.c.lease_owner.is_(None),
 )
@@ -106,6 +107,7 @@ class Runs:
         query = (
             update(runs)
             .where(
+                IS_ACTIVE,
                 runs.c.status.in_((RunStatus.IN_PROGRESS, RunStatus.CANCELLING)),
                 runs.c.lease_owner != lease_owner,
             )
@@ -114,6 +116,14 @@ class Runs:
         async with self._database.write() as connection:
             rows = (await connection.execute(query.returning(runs))).mappings().all()
         return [to_record(Run, row) for row in rows]
+
+    async def mark_cancelling(self, run_id: str) -> None:
+        """Note that a run is to stop, if it has not ended."""
+        query = update(runs).where(
+            runs.c.id == run_id, runs.c.status.in_((RunStatus.QUEUED, RunStatus.IN_PROGRESS))
+        )
+        async with self._database.write() as connection:
+            await connection.execute(query.values(status=RunStatus.CANCELLING))
 
     async def release(self, fence: Fence) -> None:
         """Hand the run back unexecuted, for the next process to take."""

@@ -26,7 +26,8 @@ metadata = MetaData(
 )
 
 ACTIVE_STATUSES = ("queued", "in_progress", "requires_action", "cancelling")
-_ACTIVE = text(f"status IN {ACTIVE_STATUSES}")
+# To the letter the condition of the partial indexes: only a query that repeats it uses them.
+IS_ACTIVE = text(f"status IN {ACTIVE_STATUSES}")
 
 
 def _seq() -> Column[int]:
@@ -156,13 +157,13 @@ runs = Table(
     Column("last_event", Integer, nullable=False),
     Index(None, "thread_id", "seq"),
     # The executor looks for work among the few active runs, never among all.
-    Index("ix_runs_active", "status", "seq", sqlite_where=_ACTIVE),
+    Index("ix_runs_active", "status", "seq", sqlite_where=IS_ACTIVE),
     # The thread lock itself: the database refuses a second active run.
     Index(
         "uq_runs_active_thread",
         "thread_id",
         unique=True,
-        sqlite_where=_ACTIVE,
+        sqlite_where=IS_ACTIVE,
     ),
     sqlite_autoincrement=True,
 )

@@ -1,0 +1,99 @@
+"""What the chunks of a chat completion say, in all the ways in which servers say it."""
+
+from collections.abc import Iterator
+from typing import Any, TypeGuard
+
+from streamlit_assistant.errors import UpstreamError
+from streamlit_assistant.providers.base import (
+    Delta,
+    Finish,
+    FinishReason,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    Usage,
+)
+from streamlit_assistant.records import JSON
+
+# Whatever else a server gives as its reason, such as `eos_token`, means that the model was done.
+_REASONS = {
+    "length": FinishReason.MAX_TOKENS,
+    "max_tokens": FinishReason.MAX_TOKENS,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+Said = type[TextDelta] | type[RefusalDelta] | type[ReasoningDelta]
+
+_FAILED_REASONS = {"error", "tool_calls", "function_call"}
+# Servers name the thinking differently: DeepSeek, llama.cpp and LM Studio say
+# `reasoning_content`; Ollama, vLLM and OpenRouter say `reasoning`.
+_FIELDS: tuple[tuple[str, Said], ...] = (
+    ("reasoning_content", ReasoningDelta),
+    ("reasoning", ReasoningDelta),
+    ("content", TextDelta),
+    ("refusal", RefusalDelta),
+)
+MOST_TOKENS = 2**53  # a count beyond it is not one
+
+
+class Reading:
+    """One stream as it is read. `patience` is how many seconds the next bytes may take."""
+
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
+        self.finished = False
+        self._halves: dict[str, str] = {}
+
+    def deltas(self, chunk: JSON) -> Iterator[Delta]:
+        """Yield what a chunk says; raise `UpstreamError` if the model gave up."""
+        # The usage chunk has no choices; some servers send usage with the last choice instead.
+        for choice in _objects(chunk.get("choices"))[:1]:
+            said = choice.get("delta")
+            if isinstance(said, dict):
+                yield from self._said(said)
+            if reason := choice.get("finish_reason"):
+                self.finished = True
+                yield Finish(_finish_reason(str(reason)))
+        if usage := _usage(chunk.get("usage")):
+            yield usage
+
+    def _said(self, delta: JSON) -> Iterator[Delta]:
+        for name, kind in _FIELDS:
+            value = delta.get(name)
+            if isinstance(value, str):
+                yield from self._text(name, kind, value)
+            for part in _objects(value):
+                # Mistral's reasoning models send lists of parts.
+                text = part.get("text")
+                if isinstance(text, str):
+                    yield from self._text(name, kind, text)
+
+    def _text(self, name: str, kind: Said, text: str) -> Iterator[Delta]:
+        text = self._halves.pop(name, "") + text
+        # A server that cuts its text by UTF-16 may send the two halves of one character apart.
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            self._halves[name] = text[-1]
+            text = text[:-1]
+        if text:
+            yield kind(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def _objects(value: Any) -> list[JSON]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _finish_reason(reason: str) -> FinishReason:
+    if reason in _FAILED_REASONS:
+        raise UpstreamError(f"The model server ended the answer with '{reason}'.")
+    return _REASONS.get(reason, FinishReason.STOP)
+
+
+def _usage(given: Any) -> Usage | None:
+    """Return the counts if both are counts; half a truth would be taken for the whole."""
+    if not isinstance(given, dict):
+        return None
+    prompt, completion = given.get("prompt_tokens"), given.get("completion_tokens")
+    return Usage(prompt, completion) if _is_count(prompt) and _is_count(completion) else None
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < MOST_TOKENS
