@@ -28,6 +28,7 @@ class RawUpstream:
     pieces: list[bytes | float] = field(default_factory=list)  # a number is a pause in seconds
     pause_before: float = 0.0
     models: list[dict[str, Any]] | None = None
+    models_body: bytes | None = None  # in place of a list
     requests: list[dict[str, Any]] = field(default_factory=list)
     model_lists: int = 0
     client_left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -46,6 +47,9 @@ class RawUpstream:
 
     async def list_models(self, _request: Request) -> Response:
         self.model_lists += 1
+        await asyncio.sleep(self.pause_before)
+        if self.models_body is not None:
+            return Response(self.models_body, media_type=self.content_type)
         if self.models is None:
             return JSONResponse({"error": {"message": "no"}}, 500)
         return JSONResponse({"object": "list", "data": self.models})

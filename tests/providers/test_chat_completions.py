@@ -334,3 +334,84 @@ async def test_openai_is_asked_with_its_own_names(upstream: RawUpstream) -> None
     assert upstream.requests[0]["max_completion_tokens"] == 300
     assert "max_tokens" not in upstream.requests[0]
     assert upstream.content_type == SSE
+
+
+async def test_content_in_parts_is_read_like_text(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(
+        chunk(content=[{"type": "text", "text": "yes"}, {"type": "thinking"}, 3]), chunk("stop")
+    )
+
+    assert await deltas(provider) == [TextDelta("yes"), STOP]
+
+
+async def test_the_halves_of_a_character_are_joined_and_a_lone_one_is_replaced(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    halves = [chunk(content="a\ud83d"), chunk(content="\ude00b"), chunk(content="\ude00")]
+    upstream.say(*halves, chunk("stop"))
+
+    said = [d.text for d in await deltas(provider) if isinstance(d, TextDelta)]
+
+    assert "".join(said) == "a😀b\ufffd"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"choices": None},
+        {"object": "ping"},
+        {"choices": [None]},
+        {"choices": [{"delta": None}]},
+        {"choices": [{"delta": {"content": 3}}]},
+        {"choices": [], "usage": {"prompt_tokens": 1}},
+        {"choices": [], "usage": {"prompt_tokens": 1.5, "completion_tokens": "2"}},
+        {"choices": [], "usage": "free"},
+    ],
+)
+async def test_what_says_nothing_does_no_harm(
+    upstream: RawUpstream, provider: ChatCompletionsProvider, odd: dict[str, Any]
+) -> None:
+    upstream.say(chunk(content="x"), odd, chunk("stop"))
+
+    assert await deltas(provider) == [TextDelta("x"), STOP]
+
+
+async def test_an_unknown_reason_is_an_end_like_any_other(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(chunk(content="x"), chunk("eos_token"))
+
+    assert await deltas(provider) == [TextDelta("x"), STOP]
+
+
+@pytest.mark.parametrize("reason", ["tool_calls", "error"])
+async def test_an_end_that_is_no_answer_fails(
+    upstream: RawUpstream, provider: ChatCompletionsProvider, reason: str
+) -> None:
+    upstream.say(chunk(content="x"), chunk(reason))
+
+    _, error = await failure(provider)
+
+    assert f"ended the answer with '{reason}'" in error.message
+
+
+async def test_nothing_that_breaks_after_the_end_can_harm_the_answer(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(chunk(content="x"), chunk("stop"))
+    upstream.pieces[-1] = b"data: {broken\n\n"
+
+    assert await deltas(provider) == [TextDelta("x"), STOP]
+
+
+async def test_an_error_in_one_body_is_told_in_the_servers_words(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.content_type = "application/json"
+    upstream.pieces = [b'{"error":{"message":"provider overloaded","code":502}}']
+
+    _, error = await failure(provider)
+
+    assert error.message.endswith("provider overloaded")

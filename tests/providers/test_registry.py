@@ -136,3 +136,43 @@ async def test_unchanged_settings_keep_the_connection(upstream: RawUpstream) -> 
 
     assert (await registry.choose("default")).provider is before.provider
     await registry.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        ("text/html", b"<html>", "leads to a web page"),
+        ("application/json", b"[]", "not a valid answer"),
+        ("application/json", b'{"data": {}}', "not a valid answer"),
+        ("application/json", b'{"data": [3, {"name": "x"}]}', "lists no model"),
+        ("application/json", b"{", "not a valid answer"),
+    ],
+)
+async def test_a_list_of_models_that_is_none_is_told_in_plain_words(
+    upstream: RawUpstream, kind: str, body: bytes, said: str
+) -> None:
+    upstream.content_type, upstream.models_body = kind, body
+    registry = ProviderRegistry(Upstream(upstream.url))
+
+    with pytest.raises(UpstreamError, match=said):
+        await registry.choose("default")
+    await registry.close()
+
+
+async def test_another_program_on_the_local_port_is_not_taken_for_a_model_server(
+    upstream: RawUpstream, local: ProviderRegistry
+) -> None:
+    upstream.content_type, upstream.models_body = "text/html", b"<html>"
+
+    assert isinstance((await local.choose("default")).provider, OfflineProvider)
+
+
+async def test_a_local_server_that_is_busy_is_still_there(
+    upstream: RawUpstream, local: ProviderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream.models = [model("llama3.2")]
+    await local.choose("default")
+    monkeypatch.setattr("streamlit_assistant.providers.connection.CATALOGUE_KEPT_SECONDS", -1)
+    upstream.pause_before = 1.5
+
+    assert isinstance((await local.choose("llama3.2")).provider, ChatCompletionsProvider)

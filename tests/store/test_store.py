@@ -5,10 +5,14 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, select
+from sqlalchemy.exc import IntegrityError
 
-from streamlit_assistant.errors import InvalidRequest, LeaseLost, NotFound
+from streamlit_assistant.errors import InvalidRequest, LeaseLost, NotFound, StartError
 from streamlit_assistant.records import PageQuery, RunEvent, RunStatus
-from streamlit_assistant.store import Fence, Store
+from streamlit_assistant.store import Fence, Store, sqlite_url
+from streamlit_assistant.store.runs import _FREE
+from streamlit_assistant.store.tables import IS_ACTIVE, runs
 from tests.conftest import FakeClock
 from tests.factories import OWNER, make_assistant, make_message, make_run, make_thread
 
@@ -262,3 +266,70 @@ async def test_events_of_an_active_run_are_not_forgotten(store: Store, clock: Fa
     await store.events.forget(int(clock()) + 10_000)
 
     assert await store.events.after(run.id, 0) == EVENT
+
+
+async def test_the_executor_looks_among_the_active_runs_only(empty_database: Path) -> None:
+    engine = create_engine(f"sqlite:///{empty_database}")
+    queries = {
+        "claim": select(runs.c.seq).where(*_FREE),
+        "lock": select(runs.c.id).where(runs.c.thread_id == "t", IS_ACTIVE),
+        "active": select(runs.c.id).where(IS_ACTIVE),
+    }
+    plans = {}
+    with engine.connect() as connection:
+        for name, query in queries.items():
+            spelled = query.compile(engine, compile_kwargs={"literal_binds": True})
+            found = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {spelled}")
+            plans[name] = " ".join(row[3] for row in found)
+    engine.dispose()
+
+    assert all("_active" in plan for plan in plans.values()), plans
+
+
+async def test_an_error_of_the_database_says_nothing_of_the_message(store: Store) -> None:
+    thread_id, _ = await thread_with(store, 1)
+    message = make_message(thread_id, "MY-DIARY")
+    await store.messages.add(message)
+
+    with pytest.raises(IntegrityError) as caught:
+        await store.messages.add(message)
+
+    assert "MY-DIARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b", "a b", "小智"])
+async def test_a_database_lies_where_its_path_says(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    opened = Store(sqlite_url(path), lambda: 0)
+    await opened.open()
+    await opened.close()
+
+    assert path.exists()
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("content", [b"no database at all, but long enough to be read as one" * 9])
+async def test_a_file_that_is_no_database_is_told_in_plain_words(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "broken.db"
+    path.write_bytes(content)
+    broken = Store(sqlite_url(path), lambda: 0)
+
+    with pytest.raises(StartError, match=r"broken\.db cannot be used"):
+        await broken.open()
+    await broken.close()
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    newer = create_engine(f"sqlite:///{path}")
+    with newer.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('9999')")
+    newer.dispose()
+    store = Store(sqlite_url(path), lambda: 0)
+
+    with pytest.raises(StartError, match="newer version"):
+        await store.open()
+    await store.close()
