@@ -295,18 +295,21 @@ async def test_cancels_at_any_moment_give_one_end_equal_to_the_row(
 _ENDS = {"thread.run.completed", "thread.run.cancelled", "thread.run.failed"}
 
 
-async def test_a_run_that_takes_too_long_expires(store: Store, clock: FakeClock) -> None:
+async def test_a_run_that_takes_too_long_expires_and_keeps_its_text(
+    store: Store, clock: FakeClock
+) -> None:
     async with site(store, clock, ["half", asyncio.Event()]) as s:
-        await s.ask()
-        s.thread_id = ""
         thread = make_thread()
         await store.threads.add(thread, [make_message(thread.id)])
         s.thread_id = thread.id
-        late = make_run(thread.id, expires_at=int(clock()))
-        await s.executor.create(late)
-        run = await s.ended(late)
+        run = make_run(thread.id, expires_at=int(clock()) + 600)
+        clock.now += 599.8
+        await s.executor.create(run)
+        ended = await s.ended(run)
 
-    assert run.status is RunStatus.EXPIRED
+        assert (ended.status, ended.expires_at) == (RunStatus.EXPIRED, None)
+        assert await s.answer() == ("half", MessageStatus.INCOMPLETE, "run_expired")
+        assert s.provider.closed == 1
 
 
 async def test_stopping_the_server_keeps_what_was_shown(store: Store, clock: FakeClock) -> None:
