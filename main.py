@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import streamlit as st
+import uvicorn
 from starlette.middleware import Middleware
 from streamlit import config
 from streamlit.logger import get_logger
@@ -36,6 +37,7 @@ from streamlit_assistant.serving import (
     PlainStartErrors,
     drained_first,
     ended_by_signals,
+    host_server,
     listening,
     send_at_once,
     serving_address,
@@ -127,6 +129,7 @@ def create_app(settings: Settings, server: Server, sources: SettingsSources) -> 
 
     @asynccontextmanager
     async def lifespan(_app: st.App) -> AsyncIterator[None]:
+        host = host_server()
         address = serving_address(Address(settings.host, settings.port))
         st.secrets.merge_programmatic_secrets({"site": page_secrets(address, settings, server)})
         async with server.running():
@@ -134,9 +137,8 @@ def create_app(settings: Settings, server: Server, sources: SettingsSources) -> 
                 drained_first(server.begin_drain),
                 watched_settings(settings, sources, server.reload),
             ):
-                opening = asyncio.create_task(
-                    open_doors(greeting(address, settings, server), server)
-                )
+                told = greeting(address, settings, server)
+                opening = asyncio.create_task(open_doors(told, server, host))
                 yield
                 opening.cancel()
 
@@ -150,13 +152,13 @@ def create_app(settings: Settings, server: Server, sources: SettingsSources) -> 
     return app
 
 
-async def open_doors(text: str, server: Server) -> None:
+async def open_doors(text: str, server: Server, host: uvicorn.Server | None) -> None:
     """What is done once the server listens, so that nobody waits for it.
 
     The first visitor should not pay for what the page and the model's adapter load.
     """
-    await listening()
-    send_at_once()
+    await listening(host)
+    send_at_once(host)
     print(text, flush=True)
     await asyncio.to_thread(preload_page)
     print(f"  Answers: {await server.upstream_summary()}", flush=True)

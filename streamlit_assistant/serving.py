@@ -69,14 +69,15 @@ class Address:
 
 def serving_address(expected: Address) -> Address:
     """Where the server that runs the application listens, whoever chose its port."""
-    server = _host_server()
+    server = host_server()
     return Address(server.config.host, server.config.port) if server else expected
 
 
-def _host_server() -> uvicorn.Server | None:
+def host_server() -> uvicorn.Server | None:
     """The uvicorn server this process runs in, None in another server or in a test.
 
-    It does not make itself known to the application, but its signal handler is one of its methods.
+    Ask before `drained_first` is opened: the server does not make itself known to the application,
+    but its signal handler is one of its methods.
     """
     owner = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     return owner if isinstance(owner, uvicorn.Server) else None
@@ -92,7 +93,7 @@ def drained_first(begin_drain: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are for the main thread only
         return
-    server = _host_server()
+    server = host_server()
     if server and server.config.timeout_graceful_shutdown is None:
         # Someone who sends half a request must not hold up the end for ever.
         server.config.timeout_graceful_shutdown = GRACE
@@ -116,21 +117,19 @@ def drained_first(begin_drain: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-async def listening() -> None:
+async def listening(server: uvicorn.Server | None) -> None:
     """Return once the server accepts connections; at once if it is not one we know."""
-    server = _host_server()
     # It listens only after the lifespan has begun, and tells nobody.
     while server and not server.started:  # noqa: ASYNC110 - a flag of uvicorn, no event of ours
         await asyncio.sleep(LISTENING_POLL)
 
 
-def send_at_once() -> None:
+def send_at_once(server: uvicorn.Server | None) -> None:
     """Let no small answer or token wait for the client's acknowledgement of the one before.
 
     asyncio switches that delay of up to 40 ms off, but not on sockets made by Streamlit, which do
     not say that they speak TCP. Connections inherit it from the socket that listens.
     """
-    server = _host_server()
     for listener in server.servers if server else ():
         for listening_socket in listener.sockets:
             if listening_socket.family in (socket.AF_INET, socket.AF_INET6):

@@ -45,7 +45,7 @@ LIBRARIES = {
     "streamlit": {"main", "ui"},
     "openai": {"ui", "chatbot"},
     "starlette": {"main", "process", "server", "api"},
-    "uvicorn": {"process"},
+    "uvicorn": {"main", "process"},
     "sqlalchemy": {"store", "runs", "api"},
     "alembic": {"store"},
     "watchdog": {"floor"},

@@ -1,7 +1,10 @@
+import asyncio
 import dataclasses
+import socket
 from pathlib import Path
 
 import pytest
+import uvicorn
 from streamlit import config
 from streamlit.web.server.app_discovery import discover_asgi_app
 
@@ -9,9 +12,10 @@ import main
 from streamlit_assistant.server import FirstStart, Server
 from streamlit_assistant.serving import Address
 from streamlit_assistant.settings import Settings
-from streamlit_assistant.settings_files import SettingsFiles
+from streamlit_assistant.settings_files import SettingsFiles, SettingsSources
 
 OWN_FILES = SettingsFiles.of(Path("/nowhere"), main.HERE)
+OWN_SOURCES = SettingsSources({}, {}, OWN_FILES)
 LOOPBACK = Address("127.0.0.1", 8501)
 
 
@@ -105,3 +109,20 @@ def test_the_greeting_warns_of_an_open_address(settings: Settings) -> None:
     told = main.greeting(Address("0.0.0.0", 8501), settings, Server(settings))
 
     assert "whoever reaches the port can use the site" in told
+
+
+async def test_the_running_application_sends_small_answers_at_once(settings: Settings) -> None:
+    server = Server(settings, local_base_url=None)
+    app = main.create_app(settings, server, OWN_SOURCES)
+    # As Streamlit makes it: without naming the protocol, so that asyncio leaves the delay on.
+    with socket.socket(socket.AF_INET) as plain:
+        plain.bind(("127.0.0.1", 0))
+        host = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="error"))
+        serving = asyncio.create_task(host.serve([plain]))
+        try:
+            async with asyncio.timeout(20):
+                while not plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        finally:
+            host.should_exit = True
+            await serving

@@ -230,16 +230,14 @@ async def test_a_server_on_a_socket_of_streamlits_making_sends_at_once() -> None
     with socket.socket(socket.AF_INET) as plain:
         plain.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(Starlette(), lifespan="off", log_level="error"))
-        previous = signal.signal(signal.SIGTERM, server.handle_exit)
         serving = asyncio.create_task(server._serve([plain]))
         try:
-            await listening()
+            await listening(server)
             before = plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-            send_at_once()
+            send_at_once(server)
             after = plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         finally:
             server.should_exit = True
             await serving
-            signal.signal(signal.SIGTERM, previous)
 
     assert (before, bool(after)) == (0, True)

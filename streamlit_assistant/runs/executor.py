@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from streamlit_assistant import responses
 from streamlit_assistant.errors import InvalidRequest, Unavailable
 from streamlit_assistant.providers.base import ProviderSource
@@ -183,7 +185,7 @@ class RunExecutor:
             try:
                 while self._has_room and await self._take() is not None:
                     pass
-            except BaseException:
+            except SQLAlchemyError:
                 self._work.set()  # whoever waits must not be forgotten
                 raise
 
