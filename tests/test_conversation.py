@@ -223,12 +223,23 @@ def test_a_hanging_model_server_can_be_cancelled(live: LiveServer, upstream: Ups
     chat = Chat(client)
     client.beta.threads.messages.create(chat.thread_id, role="user", content="hello")
     run = client.beta.threads.runs.create(chat.thread_id, assistant_id=ASSISTANT)
+    wait_until_asked(upstream)
 
     client.beta.threads.runs.cancel(run.id, thread_id=chat.thread_id)
     ended = client.beta.threads.runs.poll(run.id, thread_id=chat.thread_id, poll_interval_ms=20)
 
     assert ended.status == "cancelled"
     assert chat.ask("next").status == "completed"
+
+
+def wait_until_asked(upstream: Upstream) -> None:
+    """Return once a run has reached the model; cancelled before, it would leave the script."""
+    pause = threading.Event()
+    for _ in range(1000):
+        if upstream.requests:
+            return
+        pause.wait(0.01)
+    pytest.fail("the model was never asked")
 
 
 def test_two_people_asking_at_once_each_get_their_own_answer(live: LiveServer) -> None:

@@ -1,14 +1,17 @@
 """What the benchmarks share: figures and how they are shown."""
 
+import math
 import os
 import sys
 from collections.abc import Sequence
-from statistics import median, quantiles
+from statistics import median
+
+NEVER = math.inf
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
     """The value that so many percent of all do not exceed."""
-    return quantiles(values, n=100, method="inclusive")[percent - 1]
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
 
 
 def spread(seconds: Sequence[float]) -> tuple[str, str, str]:
@@ -22,7 +25,7 @@ def spread(seconds: Sequence[float]) -> tuple[str, str, str]:
 
 def milliseconds(seconds: float) -> str:
     """A time to be read by people."""
-    return f"{seconds * 1000:,.1f} ms"
+    return "never" if seconds == NEVER else f"{seconds * 1000:,.1f} ms"
 
 
 def show(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

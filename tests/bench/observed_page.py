@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Locator
 
 OBSERVER = Path(__file__).with_name("token_observer.js")
-PATIENCE = 600_000.0  # milliseconds; slow pages are to be measured, not given up
+STAND = 30_000.0  # milliseconds without a new token after which none is expected any more
 CALM = 500.0  # milliseconds; a script that has ended may be followed by another
 LOOK_EVERY = 500.0  # milliseconds; asking more often would cost the page time
 
@@ -35,12 +35,15 @@ class ObservedPage:
         self._page.wait_for_timeout(CALM)
 
     def token_times(self, count: int) -> list[float]:
-        """Wait for so many tokens; return when each appeared, in seconds since 1970."""
+        """Wait for so many tokens; return when each appeared, in seconds since 1970.
+
+        Those that a page which has come to a stand never shows are missing.
+        """
         self._page.wait_for_function(
-            "count => window.tokenTimes.length >= count",
-            arg=count,
+            "([count, stand]) => tokenTimes.length >= count || Date.now() - newestAt > stand",
+            arg=[count, STAND],
             polling=LOOK_EVERY,
-            timeout=PATIENCE,
+            timeout=0,
         )
         times: list[float] = self._page.evaluate("window.tokenTimes")
         return [milliseconds / 1000 for milliseconds in times]

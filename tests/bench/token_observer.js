@@ -2,6 +2,7 @@
 (() => {
   const TAIL = 200; // characters; the newest token stands at the end of whatever changed
   window.tokenTimes = [];
+  window.newestAt = Date.now();
 
   const newestIn = (text) => {
     let newest = 0;
@@ -22,6 +23,7 @@
     }
     while (window.tokenTimes.length < newest) {
       window.tokenTimes.push(now);
+      window.newestAt = now;
     }
   }).observe(document, { subtree: true, childList: true, characterData: true });
 })();

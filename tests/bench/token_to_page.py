@@ -10,14 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, zip_longest
 from pathlib import Path
 
 import httpx2
 import psutil
 from playwright.sync_api import Browser
 
-from tests.bench.figures import milliseconds, progress, show, spread
+from tests.bench.figures import NEVER, milliseconds, progress, show, spread
 from tests.bench.observed_page import ObservedPage
 from tests.bench.stock_streamlit import HEALTH, STOCK_PAGE, stock_streamlit
 from tests.bench.waiting import wait_until_healthy
@@ -111,7 +111,7 @@ def measure(
         seen = page.token_times(tokens)
         busy = served.cpu_seconds() - busy_before
     sent: list[float] = httpx2.get(model_url.replace("/v1", "/_sent")).json()[-1]
-    return [there - left for there, left in zip(seen, sent, strict=True)], busy
+    return [there - left for there, left in zip_longest(seen, sent, fillvalue=NEVER)], busy
 
 
 if __name__ == "__main__":
