@@ -137,8 +137,8 @@ def create_app(settings: Settings, server: Server, sources: SettingsSources) -> 
                 drained_first(server.begin_drain),
                 watched_settings(settings, sources, server.reload),
             ):
-                told = greeting(address, settings, server)
-                opening = asyncio.create_task(open_doors(told, server, host))
+                print(greeting(address, settings, server), flush=True)
+                opening = asyncio.create_task(open_doors(server, host))
                 yield
                 opening.cancel()
 
@@ -152,14 +152,13 @@ def create_app(settings: Settings, server: Server, sources: SettingsSources) -> 
     return app
 
 
-async def open_doors(text: str, server: Server, host: uvicorn.Server | None) -> None:
+async def open_doors(server: Server, host: uvicorn.Server | None) -> None:
     """What is done once the server listens, so that nobody waits for it.
 
     The first visitor should not pay for what the page and the model's adapter load.
     """
     await listening(host)
     send_at_once(host)
-    print(text, flush=True)
     await asyncio.to_thread(preload_page)
     print(f"  Answers: {await server.upstream_summary()}", flush=True)
 
