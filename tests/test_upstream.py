@@ -36,6 +36,16 @@ from tests.upstream_wire import DIALECTS, LLAMA_CPP, LLAMA_CPP_PYTHON, OLLAMA, O
 SOON = 10.0  # seconds; nothing here takes nearly as long
 
 
+OPENED: list[openai.OpenAI] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed_clients() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
     with model_server() as served:
@@ -43,7 +53,11 @@ def upstream() -> Iterator[Upstream]:
 
 
 def client(upstream: Upstream, timeout: float = SOON) -> openai.OpenAI:
-    return openai.OpenAI(base_url=upstream.base_url, api_key="none", max_retries=0, timeout=timeout)
+    opened = openai.OpenAI(
+        base_url=upstream.base_url, api_key="none", max_retries=0, timeout=timeout
+    )
+    OPENED.append(opened)
+    return opened
 
 
 def ask(upstream: Upstream, *turns: str) -> str:
