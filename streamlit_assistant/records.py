@@ -20,8 +20,10 @@ _ID_LENGTH = 24
 
 
 def new_id(prefix: str) -> str:
-    """Return an unguessable id such as `thread_` and 24 letters or digits."""
-    return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+    """Return an unguessable id such as `thread_` and 24 letters or digits; `file-` has a hyphen."""
+    return f"{prefix}{'-' if prefix == 'file' else '_'}" + "".join(
+        secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH)
+    )
 
 
 class RunStatus(StrEnum):
@@ -114,7 +116,8 @@ class Run:
     """One execution of an assistant on a thread.
 
     `lease_owner` and `attempt` say which executor may write; `last_event` is the sequence number
-    of the newest stored event.
+    of the newest stored event. `tool_resources` come from creating thread and run together;
+    `includes_results`: its events carry what file search found.
     """
 
     id: str
@@ -126,6 +129,8 @@ class Run:
     status: RunStatus = RunStatus.QUEUED
     instructions: str = ""
     tools: Sequence[JSON] = ()
+    tool_resources: JSON = field(default_factory=dict)
+    includes_results: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     temperature: float | None = None
     top_p: float | None = None

@@ -12,6 +12,8 @@ LOOSE = {
     "floor": {
         "data_folder",
         "errors",
+        "file_records",
+        "file_responses",
         "records",
         "responses",
         "setting_values",
@@ -30,9 +32,11 @@ ARROWS = {
     "ui": {"chatbot", "shared"},
     "chatbot": {"shared"},
     # the async column
-    "server": {"api", "runs", "providers", "store", "floor"},
-    "api": {"runs", "providers", "store", "floor"},
-    "runs": {"providers", "store", "floor"},
+    "server": {"api", "runs", "files", "providers", "store", "floor"},
+    "api": {"runs", "files", "providers", "store", "floor"},
+    "runs": {"tools", "files", "providers", "store", "floor"},
+    "tools": {"files", "providers", "store", "floor"},
+    "files": {"providers", "store", "floor"},
     "providers": {"floor", "shared"},
     "store": {"floor"},
     "process": {"floor"},

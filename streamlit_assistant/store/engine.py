@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from streamlit_assistant.errors import StartError
+from streamlit_assistant.store.file_tables import metadata
 from streamlit_assistant.store.migrations import HEAD
-from streamlit_assistant.store.tables import metadata
 
 _MIGRATE = "streamlit_assistant.store.migrate"
 READERS = 4

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -30,11 +31,13 @@ ACTIVE_STATUSES = ("queued", "in_progress", "requires_action", "cancelling")
 IS_ACTIVE = text(f"status IN {ACTIVE_STATUSES}")
 
 
-def _seq() -> Column[int]:
+def seq_column() -> Column[int]:
+    """The monotonic key of every table."""
     return Column("seq", Integer, primary_key=True, autoincrement=True)
 
 
-def _id() -> Column[str]:
+def id_column() -> Column[str]:
+    """The random id under which the protocol knows an object."""
     return Column("id", String(64), nullable=False, unique=True)
 
 
@@ -51,7 +54,7 @@ def _belongs_to(table: str, index: bool = False) -> Column[str]:
 api_keys = Table(
     "api_keys",
     metadata,
-    _seq(),
+    seq_column(),
     Column("owner", String(64), nullable=False),
     Column("label", String(256), nullable=False),
     Column("sha256", String(64), nullable=False, unique=True),
@@ -61,8 +64,8 @@ api_keys = Table(
 assistants = Table(
     "assistants",
     metadata,
-    _seq(),
-    _id(),
+    seq_column(),
+    id_column(),
     Column("owner", String(64), nullable=False),
     Column("created_at", Integer, nullable=False),
     Column("model", Text, nullable=False),
@@ -83,8 +86,8 @@ assistants = Table(
 threads = Table(
     "threads",
     metadata,
-    _seq(),
-    _id(),
+    seq_column(),
+    id_column(),
     Column("owner", String(64), nullable=False),
     Column("created_at", Integer, nullable=False),
     Column("metadata", JSON, nullable=False),
@@ -101,8 +104,8 @@ threads = Table(
 messages = Table(
     "messages",
     metadata,
-    _seq(),
-    _id(),
+    seq_column(),
+    id_column(),
     _belongs_to("thread"),
     Column("created_at", Integer, nullable=False),
     Column("role", String(16), nullable=False),
@@ -123,8 +126,8 @@ messages = Table(
 runs = Table(
     "runs",
     metadata,
-    _seq(),
-    _id(),
+    seq_column(),
+    id_column(),
     Column("owner", String(64), nullable=False),
     _belongs_to("thread"),
     Column("assistant_id", String(64), nullable=False),
@@ -133,6 +136,14 @@ runs = Table(
     Column("status", String(16), nullable=False),
     Column("instructions", Text, nullable=False),
     Column("tools", JSON, nullable=False),
+    Column("tool_resources", JSON, nullable=False, server_default="{}"),
+    # Whether run steps in this run's events carry the text that file search found.
+    Column(
+        "includes_results",
+        Boolean(create_constraint=False),
+        nullable=False,
+        server_default=false(),
+    ),
     Column("metadata", JSON, nullable=False),
     Column("temperature", Float),
     Column("top_p", Float),
@@ -171,8 +182,8 @@ runs = Table(
 run_steps = Table(
     "run_steps",
     metadata,
-    _seq(),
-    _id(),
+    seq_column(),
+    id_column(),
     _belongs_to("run"),
     Column("thread_id", String(64), nullable=False),
     Column("assistant_id", String(64), nullable=False),
@@ -195,7 +206,7 @@ run_steps = Table(
 run_events = Table(
     "run_events",
     metadata,
-    _seq(),
+    seq_column(),
     _belongs_to("run"),
     Column("first_seq", Integer, nullable=False),
     Column("last_seq", Integer, nullable=False),

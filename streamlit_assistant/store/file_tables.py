@@ -1,0 +1,204 @@
+"""The tables of files, uploads, vector stores and the chunks that are searched."""
+
+from sqlalchemy import (
+    DDL,
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+    text,
+)
+from sqlalchemy.schema import ExecutableDDLElement
+
+from streamlit_assistant.store.tables import id_column, seq_column
+from streamlit_assistant.store.tables import metadata as metadata  # now with these tables
+
+# To the letter the condition of the partial indexes: only a query that repeats it uses them.
+IS_BEING_INDEXED = text("status = 'in_progress'")
+IS_PENDING = text("status = 'pending'")
+MAY_EXPIRE = text("expires_at IS NOT NULL")
+
+
+files = Table(
+    "files",
+    metadata,
+    seq_column(),
+    id_column(),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("expires_at", Integer),
+    Column("filename", Text, nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Index(None, "owner", "seq"),
+    Index(None, "sha256"),
+    Index("ix_files_expiring", "expires_at", sqlite_where=MAY_EXPIRE),
+    sqlite_autoincrement=True,
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    seq_column(),
+    id_column(),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("expires_at", Integer, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("mime_type", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("file_id", String(64)),
+    Column("file_expires_after", Integer),
+    Index("ix_uploads_pending", "expires_at", sqlite_where=IS_PENDING),
+    sqlite_autoincrement=True,
+)
+
+upload_parts = Table(
+    "upload_parts",
+    metadata,
+    seq_column(),
+    id_column(),
+    Column("upload_id", String(64), ForeignKey("uploads.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Index(None, "upload_id", "seq"),
+    Index(None, "sha256"),
+    sqlite_autoincrement=True,
+)
+
+vector_stores = Table(
+    "vector_stores",
+    metadata,
+    seq_column(),
+    id_column(),
+    Column("owner", String(64), nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("last_active_at", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("metadata", JSON, nullable=False),
+    Column("expires_after", JSON(none_as_null=True)),
+    Column("expires_at", Integer),
+    # Kept with every change of a file, so that reading a store never counts its files.
+    Column("usage_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("in_progress", Integer, nullable=False, server_default="0"),
+    Column("completed", Integer, nullable=False, server_default="0"),
+    Column("failed", Integer, nullable=False, server_default="0"),
+    Column("cancelled", Integer, nullable=False, server_default="0"),
+    Index(None, "owner", "seq"),
+    Index("ix_vector_stores_expiring", "expires_at", sqlite_where=MAY_EXPIRE),
+    sqlite_autoincrement=True,
+)
+
+vector_store_files = Table(
+    "vector_store_files",
+    metadata,
+    seq_column(),
+    Column("id", String(64), ForeignKey("files.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "vector_store_id",
+        String(64),
+        ForeignKey("vector_stores.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("created_at", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("usage_bytes", BigInteger, nullable=False),
+    Column("last_error", JSON(none_as_null=True)),
+    Column("chunking_strategy", JSON, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    UniqueConstraint("id", "vector_store_id"),
+    Index(None, "vector_store_id", "seq"),
+    Index("ix_vector_store_files_waiting", "seq", sqlite_where=IS_BEING_INDEXED),
+    sqlite_autoincrement=True,
+)
+
+file_batches = Table(
+    "file_batches",
+    metadata,
+    seq_column(),
+    id_column(),
+    Column(
+        "vector_store_id",
+        String(64),
+        ForeignKey("vector_stores.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("created_at", Integer, nullable=False),
+    Column("is_cancelled", Boolean(create_constraint=False), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Which files a batch put into its store: a file may have come in several batches.
+file_batch_members = Table(
+    "file_batch_members",
+    metadata,
+    seq_column(),
+    Column(
+        "batch_id", String(64), ForeignKey("file_batches.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column(
+        "file_seq",
+        Integer,
+        ForeignKey("vector_store_files.seq", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    UniqueConstraint("batch_id", "file_seq"),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    seq_column(),
+    Column(
+        "file_seq",
+        Integer,
+        ForeignKey("vector_store_files.seq", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("position", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    # Little-endian float32, of length 1; of the model named beside it.
+    Column("embedding", LargeBinary),
+    Column("embedding_model", Text),
+    Index(None, "file_seq", "position"),
+    sqlite_autoincrement=True,
+)
+
+# SQLite's full-text index over the chunks: `store` holds `s` and the vector store's `seq`, `terms`
+# what the chunk is found under, cut into words by us: SQLite's own tokenizer knows no Chinese.
+CREATE_CHUNK_TERMS = (
+    "CREATE VIRTUAL TABLE chunk_terms USING fts5("
+    "store, terms, tokenize = 'unicode61 remove_diacritics 0', columnsize = 1)",
+    "CREATE VIRTUAL TABLE chunk_vocabulary USING fts5vocab(chunk_terms, 'row')",
+    "CREATE TRIGGER chunks_forgotten AFTER DELETE ON chunks BEGIN "
+    "DELETE FROM chunk_terms WHERE rowid = old.seq; END",
+)
+DROP_CHUNK_TERMS = (
+    "DROP TRIGGER chunks_forgotten",
+    "DROP TABLE chunk_vocabulary",
+    "DROP TABLE chunk_terms",
+)
+for statement in CREATE_CHUNK_TERMS:
+    made: ExecutableDDLElement = DDL(statement)  # type: ignore[no-untyped-call]
+    event.listen(chunks, "after_create", made.execute_if(dialect="sqlite"))
+
+
+def is_ours(name: str | None, kind: str) -> bool:
+    """Whether a table of the database is described here; the full-text index makes its own."""
+    return kind != "table" or not str(name).startswith(("chunk_terms", "chunk_vocabulary"))
