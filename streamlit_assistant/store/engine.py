@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from streamlit_assistant.errors import StartError
 from streamlit_assistant.store.file_tables import metadata
 from streamlit_assistant.store.migrations import HEAD
+from streamlit_assistant.store.sqlite_connection import connect
 
 _MIGRATE = "streamlit_assistant.store.migrate"
 READERS = 4
@@ -29,8 +30,17 @@ class Database:
 
     def __init__(self, url: str | URL) -> None:
         """`url` is SQLAlchemy's, such as `sqlite+aiosqlite:////var/lib/site/assistant.db`."""
-        self._writer = _create_engine(url, pool_size=1, begin="BEGIN IMMEDIATE")
-        self._readers = _create_engine(url, pool_size=READERS, begin="BEGIN")
+        self._writer = _create_engine(url, pool_size=1)
+        event.listen(self._writer.sync_engine, "begin", _begin_writing)
+        # Each statement sees one state, and opening and closing transactions around it would take
+        # longer than the statement.
+        self._readers = _create_engine(
+            url,
+            pool_size=READERS,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            pool_reset_on_return=None,
+        )
 
     async def open(self) -> None:
         """Create the tables or bring them up to this version; raise `StartError`."""
@@ -51,7 +61,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection that sees one consistent state."""
+        """Give a connection of whose statements each sees one consistent state."""
         async with self._readers.connect() as connection:
             yield connection
 
@@ -62,18 +72,22 @@ class Database:
             yield connection
 
 
-def _create_engine(url: str | URL, *, pool_size: int, begin: str) -> AsyncEngine:
+def _create_engine(url: str | URL, **options: Any) -> AsyncEngine:
     engine = create_async_engine(
         url,
-        pool_size=pool_size,
+        connect_args={"async_creator_fn": connect},
         max_overflow=0,
         pool_timeout=60,
         json_serializer=_to_json,
         hide_parameters=True,  # an error of the database must not put a message into the log
+        **options,
     )
     event.listen(engine.sync_engine, "connect", _prepare_connection)
-    event.listen(engine.sync_engine, "begin", lambda c: c.exec_driver_sql(begin))
     return engine
+
+
+def _begin_writing(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _prepare_connection(dbapi_connection: Any, _record: object) -> None:
