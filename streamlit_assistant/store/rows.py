@@ -2,11 +2,13 @@
 
 import dataclasses
 from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Table
 
-from streamlit_assistant.records import JSON, MessageStatus, Run, RunStatus, RunStep, StepStatus
+from streamlit_assistant.records import JSON
 
 R = TypeVar("R")
 
@@ -19,12 +21,16 @@ def to_row(table: Table, record: object) -> JSON:
 def to_record(cls: type[R], row: Mapping[Any, Any]) -> R:
     """Return the record that a row holds; columns the record does not know are left out."""
     values = {item.name: row[item.name] for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    if "status" in values:
-        values["status"] = _status_type(cls)(values["status"])
+    for name, kind in _enums(cls):  # type: ignore[arg-type]
+        values[name] = kind(values[name])
     return cls(**values)
 
 
-def _status_type(cls: type) -> type[RunStatus] | type[StepStatus] | type[MessageStatus]:
-    if cls is Run:
-        return RunStatus
-    return StepStatus if cls is RunStep else MessageStatus
+@cache
+def _enums(cls: Any) -> list[tuple[str, type[StrEnum]]]:
+    fields = dataclasses.fields(cls)
+    return [
+        (item.name, item.type)
+        for item in fields
+        if isinstance(item.type, type) and issubclass(item.type, StrEnum)
+    ]

@@ -1,0 +1,97 @@
+"""Uploads in parts and their parts in the database."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamlit_assistant.errors import InvalidRequest, NotFound
+from streamlit_assistant.file_records import File, Upload, UploadPart, UploadStatus
+from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.file_tables import upload_parts, uploads
+from streamlit_assistant.store.files import insert_file
+from streamlit_assistant.store.rows import to_record, to_row
+
+
+class Uploads:
+    """The `uploads` and `upload_parts` tables. An upload whose time is over is unknown."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, upload: Upload) -> Upload:
+        """Store a new upload."""
+        async with self._database.write() as connection:
+            await connection.execute(insert(uploads).values(to_row(uploads, upload)))
+        return upload
+
+    async def pending(self, owner: str, upload_id: str, now: float) -> Upload:
+        """Return the owner's upload that still takes parts; refuse one that has ended."""
+        async with self._database.read() as connection:
+            return await _pending(connection, owner, upload_id, now)
+
+    async def add_part(self, owner: str, part: UploadPart, now: float, most_bytes: int) -> None:
+        """Store a part, whose bytes must be in their place; all may hold `most_bytes` together."""
+        async with self._database.write() as connection:
+            await _pending(connection, owner, part.upload_id, now)
+            query = select(func.sum(upload_parts.c.bytes)).where(_in(part.upload_id))
+            held = await connection.scalar(query) or 0
+            if held + part.bytes > most_bytes:
+                raise InvalidRequest(
+                    f"The parts of an upload can have at most {most_bytes} bytes together.",
+                    param="data",
+                )
+            await connection.execute(insert(upload_parts).values(to_row(upload_parts, part)))
+
+    async def parts(self, upload_id: str) -> list[UploadPart]:
+        """Return the parts that have come, in the order in which they came."""
+        query = select(upload_parts).where(_in(upload_id)).order_by(upload_parts.c.seq)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings()
+            return [to_record(UploadPart, row) for row in rows]
+
+    async def complete(self, upload: Upload, file: File, now: float) -> tuple[Upload, list[str]]:
+        """Store the file that the upload became; return it and the hashes of its former parts."""
+        done = {"status": UploadStatus.COMPLETED, "file_id": file.id}
+        async with self._database.write() as connection:
+            await insert_file(connection, file)
+            return await _end(connection, upload.owner, upload.id, now, done)
+
+    async def cancel(self, owner: str, upload_id: str, now: float) -> tuple[Upload, list[str]]:
+        """Take no more parts; return the upload and the hashes of its former parts."""
+        cancelled = {"status": UploadStatus.CANCELLED}
+        async with self._database.write() as connection:
+            return await _end(connection, owner, upload_id, now, cancelled)
+
+    async def expire(self, now: float) -> None:
+        """Forget the uploads whose time is over, and their parts."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(uploads).where(uploads.c.expires_at <= now))
+
+
+async def _pending(connection: AsyncConnection, owner: str, upload_id: str, now: float) -> Upload:
+    mine = (uploads.c.owner == owner, uploads.c.id == upload_id, uploads.c.expires_at > now)
+    row = (await connection.execute(select(uploads).where(*mine))).mappings().first()
+    if row is None:
+        raise NotFound(f"No such Upload object: {upload_id}", param="upload_id")
+    upload = to_record(Upload, row)
+    if upload.status is not UploadStatus.PENDING:
+        raise InvalidRequest(
+            f"Upload {upload_id} is {upload.status}: only a pending upload can be changed.",
+            param="upload_id",
+        )
+    return upload
+
+
+async def _end(
+    connection: AsyncConnection, owner: str, upload_id: str, now: float, changes: dict[str, Any]
+) -> tuple[Upload, list[str]]:
+    upload = await _pending(connection, owner, upload_id, now)
+    await connection.execute(update(uploads).where(uploads.c.id == upload_id).values(changes))
+    forgotten = delete(upload_parts).where(_in(upload_id)).returning(upload_parts.c.sha256)
+    return replace(upload, **changes), list(await connection.scalars(forgotten))
+
+
+def _in(upload_id: str) -> ColumnElement[bool]:
+    return upload_parts.c.upload_id == upload_id
