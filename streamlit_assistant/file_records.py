@@ -10,6 +10,11 @@ from enum import StrEnum
 from streamlit_assistant.records import JSON
 
 AttributeValue = str | float | bool
+# How a file is cut into chunks where nobody says otherwise: tokens of a chunk, repeated by the next
+DEFAULT_CHUNKING: JSON = {
+    "type": "static",
+    "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400},
+}
 
 
 class UploadStatus(StrEnum):
@@ -112,6 +117,23 @@ class VectorStoreFile:
 
 
 @dataclass(frozen=True)
+class FilledVectorStore:
+    """A new vector store and the files that are put into it at once."""
+
+    store: VectorStore
+    files: Sequence[VectorStoreFile] = ()
+
+
+@dataclass(frozen=True)
+class WaitingFile:
+    """A file that is to be indexed; whose it is, and the `seq` of its vector store."""
+
+    file: VectorStoreFile
+    store_seq: int
+    owner: str
+
+
+@dataclass(frozen=True)
 class FileBatch:
     """Files that were put into a vector store together."""
 
@@ -127,10 +149,14 @@ class FileBatch:
 
 @dataclass(frozen=True)
 class NewChunk:
-    """A piece of a document's text, and the words under which it is found, space between them."""
+    """A piece of a document's text, and the words under which it is found, space between them.
+
+    `start` says where in the text it begins, in characters: pieces overlap.
+    """
 
     text: str
     terms: str
+    start: int = 0
 
 
 @dataclass(frozen=True)

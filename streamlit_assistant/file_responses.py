@@ -63,13 +63,12 @@ def upload_part(record: UploadPart) -> JSON:
 
 
 def vector_store(record: VectorStore, now: float) -> JSON:
-    """Return the `vector_store` object as it is at `now`."""
+    """Return the `vector_store` object as it is at `now`; the schema shows no description."""
     found: JSON = {
         "id": record.id,
         "object": "vector_store",
         "created_at": record.created_at,
         "name": record.name,
-        "description": record.description,
         "usage_bytes": record.usage_bytes,
         "file_counts": _counts(record),
         "status": _status(record, now),

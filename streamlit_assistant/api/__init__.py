@@ -2,5 +2,6 @@
 
 from streamlit_assistant.api.app import create_api
 from streamlit_assistant.api.auth import KeyRing, hash_key
+from streamlit_assistant.api.gate import Strictness
 
-__all__ = ["KeyRing", "create_api", "hash_key"]
+__all__ = ["KeyRing", "Strictness", "create_api", "hash_key"]

@@ -7,13 +7,20 @@ from starlette.middleware import Middleware
 from streamlit_assistant.api.assistants import AssistantEndpoints
 from streamlit_assistant.api.auth import KeyRing
 from streamlit_assistant.api.error_response import render_error
-from streamlit_assistant.api.gate import Gate
+from streamlit_assistant.api.file_batches import FileBatchEndpoints
+from streamlit_assistant.api.file_links import FileLinks
+from streamlit_assistant.api.files import FileEndpoints
+from streamlit_assistant.api.gate import Gate, Strictness
 from streamlit_assistant.api.messages import MessageEndpoints
 from streamlit_assistant.api.models import ModelEndpoints
 from streamlit_assistant.api.runs import RunEndpoints
 from streamlit_assistant.api.steps import StepEndpoints
 from streamlit_assistant.api.threads import ThreadEndpoints
+from streamlit_assistant.api.uploads import UploadEndpoints
+from streamlit_assistant.api.vector_store_files import VectorStoreFileEndpoints
+from streamlit_assistant.api.vector_stores import VectorStoreEndpoints
 from streamlit_assistant.errors import AssistantError
+from streamlit_assistant.files.documents import Documents
 from streamlit_assistant.providers import ProviderRegistry
 from streamlit_assistant.records import Clock
 from streamlit_assistant.runs import EventHub, RunExecutor
@@ -26,21 +33,30 @@ def create_api(
     executor: RunExecutor,
     hub: EventHub,
     providers: ProviderRegistry,
+    documents: Documents,
     keys: KeyRing,
     clock: Clock,
+    strictness: Strictness,
 ) -> Starlette:
     """Return the ASGI application to be mounted at `/v1`. What it is given must be open."""
+    library, indexer = documents.library, documents.indexer
+    links = FileLinks(store, documents.images, indexer.notify, clock)
     routes = [
-        *AssistantEndpoints(store, clock).routes(),
-        *RunEndpoints(store, executor, hub, clock).routes(),
+        *AssistantEndpoints(store, links, clock).routes(),
+        *RunEndpoints(store, links, executor, hub, clock).routes(),
         *StepEndpoints(store).routes(),
-        *MessageEndpoints(store, clock).routes(),
-        *ThreadEndpoints(store, executor, clock).routes(),
+        *MessageEndpoints(store, links, clock).routes(),
+        *ThreadEndpoints(store, links, executor, clock).routes(),
         *ModelEndpoints(providers.models).routes(),
+        *FileEndpoints(library).routes(),
+        *UploadEndpoints(library).routes(),
+        *VectorStoreEndpoints(store, documents.search, indexer, clock).routes(),
+        *VectorStoreFileEndpoints(store, indexer, clock).routes(),
+        *FileBatchEndpoints(store, indexer, clock).routes(),
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Gate, keys=keys)],
+        middleware=[Middleware(Gate, keys=keys, strictness=strictness)],
         exception_handlers={
             AssistantError: render_error,
             HTTPException: render_error,

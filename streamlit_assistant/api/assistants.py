@@ -5,7 +5,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from streamlit_assistant import responses
-from streamlit_assistant.api.conversion import to_json, to_tool_resources, to_tools
+from streamlit_assistant.api.conversion import to_json, to_tools
+from streamlit_assistant.api.file_links import FileLinks
 from streamlit_assistant.api.gate import owner
 from streamlit_assistant.api.query import page_query, path_id
 from streamlit_assistant.api.requests import CreateAssistant, ModifyAssistant, read_body
@@ -16,8 +17,9 @@ from streamlit_assistant.store import Store
 class AssistantEndpoints:
     """Create, list, retrieve, modify, delete."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, links: FileLinks, clock: Clock) -> None:
         self._store = store
+        self._links = links
         self._clock = clock
 
     def routes(self) -> list[BaseRoute]:
@@ -39,13 +41,15 @@ class AssistantEndpoints:
     async def create(self, request: Request) -> JSONResponse:
         """`POST /assistants`"""
         body = await read_body(request, CreateAssistant)
+        resources, stores = await self._links.resources(owner(request), body.tool_resources)
         assistant = Assistant(
             id=new_id("asst"),
             owner=owner(request),
             created_at=int(self._clock()),
-            **{"model": body.model, **_columns(body)},
+            **{"model": body.model, **_columns(body), "tool_resources": resources},
         )
-        await self._store.assistants.add(assistant)
+        await self._store.assistants.add(assistant, stores)
+        self._links.stored(stores=stores)
         return JSONResponse(responses.assistant(assistant))
 
     async def retrieve(self, request: Request) -> JSONResponse:
@@ -59,8 +63,11 @@ class AssistantEndpoints:
         assistant_id = path_id(request, "assistant_id")
         body = await read_body(request, ModifyAssistant)
         sent = body.model_fields_set - ({"model"} if body.model is None else set())
-        changes = {name: value for name, value in _columns(body).items() if name in sent}
-        changed = await self._store.assistants.modify(owner(request), assistant_id, changes)
+        resources, stores = await self._links.resources(owner(request), body.tool_resources)
+        columns = {**_columns(body), "tool_resources": resources}
+        changes = {name: value for name, value in columns.items() if name in sent}
+        changed = await self._store.assistants.modify(owner(request), assistant_id, changes, stores)
+        self._links.stored(stores=stores)
         return JSONResponse(responses.assistant(changed))
 
     async def delete(self, request: Request) -> JSONResponse:
@@ -77,7 +84,6 @@ def _columns(body: CreateAssistant | ModifyAssistant) -> JSON:
         "description": body.description,
         "instructions": body.instructions,
         "tools": to_tools(body.tools),
-        "tool_resources": to_tool_resources(body.tool_resources),
         "metadata": body.metadata or {},
         "temperature": body.temperature,
         "top_p": body.top_p,

@@ -1,13 +1,13 @@
-"""From request bodies to records: defaults filled in, what this server cannot do refused."""
+"""From request bodies to records: defaults filled in, what says nothing refused."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from streamlit_assistant.api.fields import ImageFilePart, ImageUrlPart, TextPart, ToolResources
+from streamlit_assistant.api.fields import ImageFilePart, ImageUrlPart, TextPart
 from streamlit_assistant.api.requests import CreateMessage, CreateThread
-from streamlit_assistant.errors import InvalidRequest, NotFound
+from streamlit_assistant.errors import InvalidRequest
 from streamlit_assistant.records import JSON, Message, Thread, new_id
 
 
@@ -31,29 +31,8 @@ def to_tools(tools: Sequence[BaseModel]) -> list[JSON]:
     return stored
 
 
-def to_tool_resources(resources: ToolResources | None) -> JSON:
-    """Return tool resources; there are no files yet that they could name."""
-    if resources is None:
-        return {}
-    search, code = resources.file_search, resources.code_interpreter
-    for vector_store_id in search.vector_store_ids if search else ():
-        raise NotFound(f"Vector store with id ['{vector_store_id}'] not found.")
-    for file_id in code.file_ids if code else ():
-        raise _no_file(file_id)
-    if search and search.vector_stores:
-        raise InvalidRequest(
-            "This server has no vector stores yet: leave 'tool_resources' out.",
-            param="tool_resources.file_search.vector_stores",
-            code="unsupported_parameter",
-        )
-    found: JSON = to_json(resources)
-    return {name: value for name, value in found.items() if value is not None}
-
-
 def to_message(body: CreateMessage, thread_id: str, now: int, where: str = "") -> Message:
     """Return the record of a message sent by a client. `where` is its path in the request."""
-    for attachment in body.attachments or ():
-        raise _no_file(attachment.file_id)
     return Message(
         id=new_id("msg"),
         thread_id=thread_id,
@@ -61,6 +40,7 @@ def to_message(body: CreateMessage, thread_id: str, now: int, where: str = "") -
         role=body.role,
         content=_content(body, f"{where}content"),
         completed_at=now,
+        attachments=to_json(body.attachments) or [],
         metadata=body.metadata or {},
     )
 
@@ -75,7 +55,7 @@ def to_messages(
 
 
 def to_thread(
-    body: CreateThread, owner: str, now: int, where: str = ""
+    body: CreateThread, owner: str, now: int, tool_resources: JSON, where: str = ""
 ) -> tuple[Thread, list[Message]]:
     """Return the record of a new thread and of its first messages."""
     thread = Thread(
@@ -83,7 +63,7 @@ def to_thread(
         owner=owner,
         created_at=now,
         metadata=body.metadata or {},
-        tool_resources=to_tool_resources(body.tool_resources),
+        tool_resources=tool_resources,
         last_active_at=now,
     )
     return thread, to_messages(body.messages, thread.id, now, f"{where}messages")
@@ -106,7 +86,9 @@ def _part(part: TextPart | ImageUrlPart | ImageFilePart) -> JSON:
     if isinstance(part, TextPart):
         return _text_part(part.text)
     if isinstance(part, ImageFilePart):
-        raise _no_file(part.image_file.file_id)
+        file = part.image_file
+        shown = {"file_id": file.file_id, "detail": file.detail or "auto"}
+        return {"type": "image_file", "image_file": shown}
     image = part.image_url
     return {"type": "image_url", "image_url": {"url": image.url, "detail": image.detail or "auto"}}
 
@@ -117,7 +99,3 @@ def _text_part(text: str) -> JSON:
 
 def _says_something(part: JSON) -> bool:
     return part["type"] != "text" or bool(part["text"]["value"].strip())
-
-
-def _no_file(file_id: str) -> NotFound:
-    return NotFound(f"No such File object: {file_id}", param="id")

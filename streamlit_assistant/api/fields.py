@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    field_validator,
     model_validator,
 )
 
@@ -20,6 +21,8 @@ from streamlit_assistant.api.validation import UNION_TAG, BadField
 MOST_CONTENT = 256_000  # characters of a message or of instructions
 MOST_TOKENS = 2**31 - 1
 MOST_PARTS = 100  # of a message
+MOST_STORE_FILES = 10_000  # in a vector store that is made together with what will use it
+LEAST_CHUNK_TOKENS, MOST_CHUNK_TOKENS = 100, 4096
 MOST_METADATA, MOST_METADATA_KEY, MOST_METADATA_VALUE = 16, 64, 512
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -35,19 +38,23 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
-def _by_type(value: Any) -> str | None:
+def by_type(value: Any) -> str | None:
+    """Return the name of the union's branch that the value's `type` names."""
     kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
     return None if kind is None else f"{UNION_TAG}{kind}"
 
 
-def _tag(name: str) -> Tag:
+def tag(name: str) -> Tag:
+    """Return the mark of a union's branch."""
     return Tag(f"{UNION_TAG}{name}")
 
 
-BY_TYPE = Discriminator(_by_type)
+BY_TYPE = Discriminator(by_type)
 
 
-def _string_or(branch: Callable[[Any], str | None], expected: str) -> Discriminator:
+def string_or(branch: Callable[[Any], str | None], expected: str) -> Discriminator:
+    """Return what tells a string from the union's other branches, which `branch` names."""
+
     def choose(value: Any) -> str | None:
         return f"{UNION_TAG}string" if isinstance(value, str) else branch(value)
 
@@ -99,68 +106,71 @@ Metadata = Annotated[
 ]
 
 
-class CodeInterpreterTool(Body):
-    """`{"type": "code_interpreter"}`"""
-
-    type: Literal["code_interpreter"]
-
-
-class RankingOptions(Body):
-    """How file search results are ranked and cut."""
-
-    score_threshold: Annotated[float, Field(ge=0, le=1)]
-    ranker: Literal["auto", "default_2024_08_21"] | None = None
-
-
-class FileSearchOptions(Body):
-    """What a file search returns."""
-
-    max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
-    ranking_options: RankingOptions | None = None
-
-
-class FileSearchTool(Body):
-    """`{"type": "file_search"}`"""
-
-    type: Literal["file_search"]
-    file_search: FileSearchOptions | None = None
-
-
-class FunctionDefinition(Body):
-    """A function the model may call."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
-    description: Annotated[str, StringConstraints(max_length=1024)] | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
-class FunctionTool(Body):
-    """`{"type": "function"}`"""
-
-    type: Literal["function"]
-    function: FunctionDefinition
-
-
-Tool = Annotated[
-    Annotated[CodeInterpreterTool, _tag("code_interpreter")]
-    | Annotated[FileSearchTool, _tag("file_search")]
-    | Annotated[FunctionTool, _tag("function")],
-    BY_TYPE,
-]
-
-
 class CodeInterpreterResources(Body):
     """Files for the code interpreter."""
 
     file_ids: Annotated[list[str], Field(max_length=20, fail_fast=True)] = []
 
 
+class StaticChunking(Body):
+    """How long a chunk is and how much of it the next one repeats."""
+
+    max_chunk_size_tokens: Annotated[int, Field(ge=LEAST_CHUNK_TOKENS, le=MOST_CHUNK_TOKENS)]
+    chunk_overlap_tokens: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _overlap_is_at_most_half(self) -> "StaticChunking":
+        if self.chunk_overlap_tokens > self.max_chunk_size_tokens // 2:
+            raise BadField(
+                "Invalid '{param}': the overlap must not exceed half of 'max_chunk_size_tokens' "
+                f"({self.max_chunk_size_tokens}), but got {self.chunk_overlap_tokens} instead.",
+                "invalid_value",
+                ".chunk_overlap_tokens",
+            )
+        return self
+
+
+class AutoChunkingStrategy(Body):
+    """`{"type": "auto"}`"""
+
+    type: Literal["auto"]
+
+
+class StaticChunkingStrategy(Body):
+    """`{"type": "static"}`"""
+
+    type: Literal["static"]
+    static: StaticChunking
+
+
+ChunkingStrategy = Annotated[
+    Annotated[AutoChunkingStrategy, tag("auto")] | Annotated[StaticChunkingStrategy, tag("static")],
+    BY_TYPE,
+]
+
+
+class NewVectorStore(Body):
+    """A vector store to be made together with what will use it."""
+
+    file_ids: Annotated[list[str], Field(max_length=MOST_STORE_FILES, fail_fast=True)] = []
+    chunking_strategy: ChunkingStrategy | None = None
+    metadata: Metadata | None = None
+
+
 class FileSearchResources(Body):
-    """Vector stores for file search."""
+    """Vector stores for file search: one that exists, or one to be made."""
 
     vector_store_ids: Annotated[list[str], Field(max_length=1, fail_fast=True)] = []
-    vector_stores: Annotated[list[dict[str, Any]], Field(max_length=1, fail_fast=True)] = []
+    vector_stores: Annotated[list[NewVectorStore], Field(max_length=1, fail_fast=True)] = []
+
+    @model_validator(mode="after")
+    def _one_way_only(self) -> "FileSearchResources":
+        if self.vector_store_ids and self.vector_stores:
+            raise BadField(
+                "Invalid '{param}': give either 'vector_store_ids' or 'vector_stores', not both.",
+                "invalid_value",
+            )
+        return self
 
 
 class ToolResources(Body):
@@ -170,76 +180,19 @@ class ToolResources(Body):
     file_search: FileSearchResources | None = None
 
 
-class PlainFormat(Body):
-    """`{"type": "text"}` or `{"type": "json_object"}`"""
+class ExistingStores(FileSearchResources):
+    """Vector stores for file search where none can be made on the way."""
 
-    type: Literal["text", "json_object"]
-
-
-class JsonSchema(Body):
-    """A schema that the answer must follow."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
-    description: str | None = None
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
-    strict: bool | None = None
+    @field_validator("vector_stores", mode="before")
+    @classmethod
+    def _cannot_be_made_here(cls, _value: Any) -> Any:
+        raise BadField("Unknown parameter: '{param}'.", "unknown_parameter")
 
 
-class JsonSchemaFormat(Body):
-    """`{"type": "json_schema"}`"""
+class ExistingResources(ToolResources):
+    """What the tools may read, of what there is already."""
 
-    type: Literal["json_schema"]
-    json_schema: JsonSchema
-
-
-ResponseFormat = Annotated[
-    Annotated[Literal["auto"], _tag("string")]
-    | Annotated[PlainFormat, _tag("text")]
-    | Annotated[PlainFormat, _tag("json_object")]
-    | Annotated[JsonSchemaFormat, _tag("json_schema")],
-    _string_or(_by_type, "'auto' or an object with a known 'type'"),
-]
-
-
-class NamedFunction(Body):
-    """The function that must be called."""
-
-    name: str
-
-
-class NamedTool(Body):
-    """The tool that must be called."""
-
-    type: Literal["function", "code_interpreter", "file_search"]
-    function: NamedFunction | None = None
-
-
-def _object(value: Any) -> str | None:
-    return f"{UNION_TAG}object" if isinstance(value, dict) else None
-
-
-ToolChoice = Annotated[
-    Annotated[Literal["none", "auto", "required"], _tag("string")]
-    | Annotated[NamedTool, _tag("object")],
-    _string_or(_object, "one of a string or object"),
-]
-
-
-class Truncation(Body):
-    """How much of the thread the model is shown."""
-
-    type: Literal["auto", "last_messages"]
-    last_messages: Annotated[int, Field(ge=1, le=MOST_TOKENS)] | None = None
-
-    @model_validator(mode="after")
-    def _last_messages_needs_a_number(self) -> "Truncation":
-        if self.type == "last_messages" and self.last_messages is None:
-            raise BadField(
-                "Missing required parameter: '{param}'.",
-                "missing_required_parameter",
-                ".last_messages",
-            )
-        return self
+    file_search: ExistingStores | None = None
 
 
 class TextPart(Body):
@@ -278,18 +231,31 @@ class ImageFilePart(Body):
 
 
 ContentPart = Annotated[
-    Annotated[TextPart, _tag("text")]
-    | Annotated[ImageUrlPart, _tag("image_url")]
-    | Annotated[ImageFilePart, _tag("image_file")],
+    Annotated[TextPart, tag("text")]
+    | Annotated[ImageUrlPart, tag("image_url")]
+    | Annotated[ImageFilePart, tag("image_file")],
     BY_TYPE,
 ]
 
+
+def _text_of_all_parts(parts: list[ContentPart]) -> list[ContentPart]:
+    length = sum(len(part.text) for part in parts if isinstance(part, TextPart))
+    if length > MOST_CONTENT:
+        raise BadField(
+            "Invalid '{param}': string too long. Expected a string with maximum length "
+            f"{MOST_CONTENT}, but got a string with length {length} instead.",
+            "string_above_max_length",
+        )
+    return parts
+
+
 Content = Annotated[
-    Annotated[str, StringConstraints(max_length=MOST_CONTENT), _tag("string")]
+    Annotated[str, StringConstraints(max_length=MOST_CONTENT), tag("string")]
     | Annotated[
         list[ContentPart],
         Field(min_length=1, max_length=MOST_PARTS, fail_fast=True),
-        _tag("array"),
+        AfterValidator(_text_of_all_parts),
+        tag("array"),
     ],
-    _string_or(_array, "one of a string or array of objects"),
+    string_or(_array, "one of a string or array of objects"),
 ]

@@ -6,29 +6,34 @@ from starlette.routing import BaseRoute, Route
 
 from streamlit_assistant import responses
 from streamlit_assistant.api.conversion import to_message
+from streamlit_assistant.api.file_links import FileLinks
 from streamlit_assistant.api.gate import owner
 from streamlit_assistant.api.query import check_id, page_query, path_id
-from streamlit_assistant.api.requests import CreateMessage, read_body
-from streamlit_assistant.records import Clock
+from streamlit_assistant.api.requests import CreateMessage, ModifyMessage, read_body
+from streamlit_assistant.records import JSON, Clock
 from streamlit_assistant.store import Store
 
 COUNT_HEADER = "x-message-count"  # our extension: how long the thread is, without paging through it
 
 
 class MessageEndpoints:
-    """Create, list, retrieve."""
+    """Create, list, retrieve, modify, delete."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, links: FileLinks, clock: Clock) -> None:
         self._store = store
+        self._links = links
         self._clock = clock
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes under `/v1`."""
         many = "/threads/{thread_id}/messages"
+        one = f"{many}/{{message_id}}"
         return [
             Route(many, self.list, methods=["GET"]),
             Route(many, self.create, methods=["POST"]),
-            Route(f"{many}/{{message_id}}", self.retrieve, methods=["GET"]),
+            Route(one, self.retrieve, methods=["GET"]),
+            Route(one, self.modify, methods=["POST"]),
+            Route(one, self.delete, methods=["DELETE"]),
         ]
 
     async def list(self, request: Request) -> JSONResponse:
@@ -36,7 +41,7 @@ class MessageEndpoints:
         thread = await self._store.threads.get(owner(request), path_id(request, "thread_id"))
         run_id = request.query_params.get("run_id")
         if run_id is not None:
-            check_id("run_id", run_id)
+            check_id(request, "run_id", run_id)
         query = page_query(request, "run_id")
         page = await self._store.messages.page(thread.id, query, run_id)
         headers = {COUNT_HEADER: str(thread.message_count)}
@@ -48,7 +53,9 @@ class MessageEndpoints:
         body = await read_body(request, CreateMessage)
         thread = await self._store.threads.get(owner(request), thread_id)
         message = to_message(body, thread.id, int(self._clock()))
+        await self._links.check_images(thread.owner, [message])
         await self._store.messages.add(message)
+        self._links.stored([message])
         return JSONResponse(responses.message(message))
 
     async def retrieve(self, request: Request) -> JSONResponse:
@@ -58,3 +65,23 @@ class MessageEndpoints:
         thread = await self._store.threads.get(owner(request), thread_id)
         message = await self._store.messages.get(thread.id, message_id)
         return JSONResponse(responses.message(message))
+
+    async def modify(self, request: Request) -> JSONResponse:
+        """`POST /threads/{thread_id}/messages/{message_id}`: only metadata can change."""
+        thread_id = path_id(request, "thread_id")
+        message_id = path_id(request, "message_id")
+        body = await read_body(request, ModifyMessage)
+        thread = await self._store.threads.get(owner(request), thread_id)
+        changes: JSON = {}
+        if "metadata" in body.model_fields_set:
+            changes["metadata"] = body.metadata or {}
+        message = await self._store.messages.modify(thread.id, message_id, changes)
+        return JSONResponse(responses.message(message))
+
+    async def delete(self, request: Request) -> JSONResponse:
+        """`DELETE /threads/{thread_id}/messages/{message_id}`"""
+        thread_id = path_id(request, "thread_id")
+        message_id = path_id(request, "message_id")
+        thread = await self._store.threads.get(owner(request), thread_id)
+        await self._store.messages.delete(thread.id, message_id)
+        return JSONResponse(responses.deleted(message_id, "thread.message"))

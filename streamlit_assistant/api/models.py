@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from streamlit_assistant import responses
-from streamlit_assistant.errors import NotFound, ServerFault, UpstreamError
+from streamlit_assistant.errors import NotFound, PermissionDenied, ServerFault, UpstreamError
 from streamlit_assistant.records import JSON
 
 
@@ -29,7 +29,7 @@ class ModelInfo(Protocol):
 
 
 class ModelEndpoints:
-    """List, retrieve."""
+    """List, retrieve; deleting is refused."""
 
     def __init__(self, catalogue: Callable[[], Awaitable[Sequence[ModelInfo]]]) -> None:
         self._catalogue = catalogue
@@ -40,6 +40,7 @@ class ModelEndpoints:
             Route("/models", self.list, methods=["GET"]),
             # Model names may hold slashes, as in `meta-llama/llama-3`.
             Route("/models/{model:path}", self.retrieve, methods=["GET"]),
+            Route("/models/{model:path}", self.delete, methods=["DELETE"]),
         ]
 
     async def list(self, _request: Request) -> JSONResponse:
@@ -48,10 +49,21 @@ class ModelEndpoints:
 
     async def retrieve(self, request: Request) -> JSONResponse:
         """`GET /models/{model}`"""
-        wanted = request.path_params["model"]
+        return JSONResponse(await self._model(request.path_params["model"]))
+
+    async def delete(self, request: Request) -> JSONResponse:
+        """`DELETE /models/{model}`: there is nothing here that could be deleted."""
+        model = await self._model(request.path_params["model"])
+        raise PermissionDenied(
+            f"The model '{model['id']}' cannot be deleted here: it belongs to the model server "
+            "that this server asks.",
+            param="model",
+        )
+
+    async def _model(self, wanted: str) -> JSON:
         for model in await self._models():
             if model["id"] == wanted:
-                return JSONResponse(model)
+                return model
         raise NotFound(
             f"The model '{wanted}' does not exist.", param="model", code="model_not_found"
         )

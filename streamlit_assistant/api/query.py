@@ -4,6 +4,7 @@ import re
 
 from starlette.requests import Request
 
+from streamlit_assistant.api.gate import strict_ids
 from streamlit_assistant.api.validation import invalid
 from streamlit_assistant.errors import InvalidRequest
 from streamlit_assistant.records import PageQuery
@@ -19,18 +20,24 @@ _PREFIXES = {
     "message_id": "msg",
     "run_id": "run",
     "step_id": "step",
+    "file_id": "file",
+    "upload_id": "upload",
+    "part_id": "part",
+    "vector_store_id": "vs",
+    "batch_id": "vsfb",
 }
 
 
 def path_id(request: Request, name: str) -> str:
     """Return an id from the path; refuse one that cannot be of its kind."""
-    return check_id(name, str(request.path_params[name]))
+    return check_id(request, name, str(request.path_params[name]))
 
 
-def check_id(name: str, value: str) -> str:
-    """Return the id if it begins as its kind does."""
+def check_id(request: Request, name: str, value: str) -> str:
+    """Return the id if it begins as its kind does, or if this server looks up whatever it is."""
     prefix = _PREFIXES[name]
-    if not value.startswith(f"{prefix}_"):
+    separator = "-" if prefix == "file" else "_"
+    if strict_ids(request) and not value.startswith(f"{prefix}{separator}"):
         raise InvalidRequest(
             f"Invalid '{name}': '{value[:100]}'. Expected an ID that begins with '{prefix}'.",
             param=name,
@@ -39,24 +46,26 @@ def check_id(name: str, value: str) -> str:
     return value
 
 
-def page_query(request: Request, *also: str) -> PageQuery:
+def page_query(
+    request: Request, *also: str, usual: int = 20, most: int = MOST_ITEMS, before: bool = True
+) -> PageQuery:
     """Return `limit`, `order`, `after` and `before`; refuse parameters nobody knows."""
-    known = {"limit", "order", "after", "before", *also}
+    known = {"limit", "order", "after", *(["before"] if before else []), *also}
     for name in request.query_params:
         if name not in known:
             raise InvalidRequest(
                 f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"
             )
     return PageQuery(
-        limit=_limit(request.query_params.get("limit", "20")),
+        limit=_limit(request.query_params.get("limit", str(usual)), most),
         order=_order(request.query_params.get("order", "desc")),
         after=request.query_params.get("after"),
         before=request.query_params.get("before"),
     )
 
 
-def check_include(request: Request) -> None:
-    """Refuse an `include[]` that is not the one there is."""
+def check_include(request: Request) -> bool:
+    """Return whether the text that file search found is asked for; refuse any other `include[]`."""
     given = [*request.query_params.getlist("include[]"), *request.query_params.getlist("include")]
     for value in given:
         if value != INCLUDABLE:
@@ -65,9 +74,10 @@ def check_include(request: Request) -> None:
                 param="include",
                 code="invalid_value",
             )
+    return bool(given)
 
 
-def _limit(given: str) -> int:
+def _limit(given: str, most: int) -> int:
     if not _NUMBER.fullmatch(given):
         raise InvalidRequest(
             "Invalid type for 'limit': expected an integer, but got a string instead.",
@@ -75,11 +85,10 @@ def _limit(given: str) -> int:
             code="invalid_type",
         )
     limit = int(given)
-    if limit > MOST_ITEMS:
+    if limit > most:
         raise invalid(
             "limit",
-            f"integer above maximum value. Expected a value <= {MOST_ITEMS}, "
-            f"but got {limit} instead.",
+            f"integer above maximum value. Expected a value <= {most}, but got {limit} instead.",
             "integer_above_max_value",
         )
     if limit < 1:

@@ -11,18 +11,17 @@ from starlette.requests import Request
 from streamlit_assistant.api.fields import (
     Body,
     Content,
+    ExistingResources,
     Instructions,
     Metadata,
     ReasoningEffort,
-    ResponseFormat,
     Temperature,
     TokenLimit,
-    Tool,
-    ToolChoice,
     ToolResources,
     TopP,
-    Truncation,
 )
+from streamlit_assistant.api.run_fields import ResponseFormat, Truncation
+from streamlit_assistant.api.tool_fields import RunTools, ToolChoice, Tools
 from streamlit_assistant.api.validation import M, parse
 from streamlit_assistant.errors import InvalidRequest
 
@@ -32,16 +31,11 @@ MOST_NESTING = 100  # brackets within brackets, far beyond any schema of use
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-Tools = Annotated[list[Tool], Field(max_length=128, fail_fast=True)]
-
-
 class _AssistantFields(Body):
     name: Annotated[str, StringConstraints(max_length=256)] | None = None
     description: Annotated[str, StringConstraints(max_length=512)] | None = None
     instructions: Instructions | None = None
-    tools: Annotated[list[Tool], Field(max_length=128, fail_fast=True)] = Field(
-        default_factory=list
-    )
+    tools: Tools = Field(default_factory=list)
     tool_resources: ToolResources | None = None
     metadata: Metadata | None = None
     temperature: Temperature | None = None
@@ -59,6 +53,7 @@ class CreateAssistant(_AssistantFields):
 class ModifyAssistant(_AssistantFields):
     """`POST /assistants/{assistant_id}`"""
 
+    tool_resources: ExistingResources | None = None
     model: Annotated[str, StringConstraints(min_length=1)] | None = None
 
 
@@ -84,6 +79,12 @@ class CreateMessage(Body):
     metadata: Metadata | None = None
 
 
+class ModifyMessage(Body):
+    """`POST /threads/{thread_id}/messages/{message_id}`"""
+
+    metadata: Metadata | None = None
+
+
 Messages = Annotated[list[CreateMessage], Field(max_length=MOST_MESSAGES, fail_fast=True)]
 
 
@@ -98,7 +99,7 @@ class CreateThread(Body):
 class ModifyThread(Body):
     """`POST /threads/{thread_id}`"""
 
-    tool_resources: ToolResources | None = None
+    tool_resources: ExistingResources | None = None
     metadata: Metadata | None = None
 
 
@@ -106,7 +107,7 @@ class _RunFields(Body):
     assistant_id: str
     model: Annotated[str, StringConstraints(min_length=1)] | None = None
     instructions: Instructions | None = None
-    tools: Annotated[list[Tool], Field(max_length=20, fail_fast=True)] | None = None
+    tools: RunTools | None = None
     metadata: Metadata | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
@@ -131,7 +132,7 @@ class CreateThreadAndRun(_RunFields):
     """`POST /threads/runs`"""
 
     thread: CreateThread | None = None
-    tool_resources: ToolResources | None = None
+    tool_resources: ExistingResources | None = None
 
 
 async def read_body(request: Request, model: type[M]) -> M:

@@ -1,21 +1,49 @@
-"""From a request to run: what the assistant says, what the request overrides, what is refused."""
+"""Runs in requests: what the assistant says, and what the request overrides."""
 
-from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from streamlit_assistant.api.conversion import to_json, to_tools
+from streamlit_assistant.api.fields import Body, Metadata
 from streamlit_assistant.api.requests import CreateRun, CreateThreadAndRun
-from streamlit_assistant.errors import InvalidRequest
+from streamlit_assistant.api.tool_fields import check_tool_choice
 from streamlit_assistant.records import JSON, Assistant, Run, new_id
 
+MOST_OUTPUTS = 1_000  # in one request
 RUN_SECONDS = 600  # a run expires ten minutes after it was created
 
 
+class ModifyRun(Body):
+    """`POST /threads/{thread_id}/runs/{run_id}`"""
+
+    metadata: Metadata | None = None
+
+
+class ToolOutput(Body):
+    """What one called function returned."""
+
+    tool_call_id: str
+    output: str = ""
+
+
+class SubmitToolOutputs(Body):
+    """`POST /threads/{thread_id}/runs/{run_id}/submit_tool_outputs`"""
+
+    tool_outputs: Annotated[list[ToolOutput], Field(max_length=MOST_OUTPUTS, fail_fast=True)]
+    stream: bool | None = None
+
+
 def to_run(
-    body: CreateRun | CreateThreadAndRun, assistant: Assistant, thread_id: str, now: int
+    body: CreateRun | CreateThreadAndRun,
+    assistant: Assistant,
+    thread_id: str,
+    now: int,
+    tool_resources: JSON | None = None,
 ) -> Run:
-    """Return a queued run with everything resolved."""
+    """Return a queued run with everything resolved; `tool_resources` override the assistant's."""
     tools = assistant.tools if body.tools is None else to_tools(body.tools)
-    _refuse_what_cannot_be_done(body, tools)
+    check_tool_choice(body.tool_choice, tools)
     return Run(
         id=new_id("run"),
         owner=assistant.owner,
@@ -26,6 +54,8 @@ def to_run(
         model=body.model or assistant.model,
         instructions=_instructions(body, assistant),
         tools=tools,
+        # Kept with the run: the assistant may be changed or deleted while it goes on.
+        tool_resources=assistant.tool_resources if tool_resources is None else tool_resources,
         metadata=body.metadata or {},
         temperature=_given(body.temperature, assistant.temperature),
         top_p=_given(body.top_p, assistant.top_p),
@@ -47,22 +77,3 @@ def _instructions(body: CreateRun | CreateThreadAndRun, assistant: Assistant) ->
 
 def _given(override: float | None, inherited: float | None) -> float | None:
     return inherited if override is None else override
-
-
-def _refuse_what_cannot_be_done(
-    body: CreateRun | CreateThreadAndRun, tools: Sequence[JSON]
-) -> None:
-    # An answer that silently ignores its tools or its limit would be worse than none.
-    if tools:
-        raise InvalidRequest(
-            "This server does not execute tools yet. Send 'tools': [] to run without them.",
-            param="tools",
-            code="unsupported_parameter",
-        )
-    if body.max_prompt_tokens is not None:
-        raise InvalidRequest(
-            "This server does not count prompt tokens yet. Use 'truncation_strategy' with "
-            "'last_messages' instead of 'max_prompt_tokens'.",
-            param="max_prompt_tokens",
-            code="unsupported_parameter",
-        )

@@ -1,15 +1,23 @@
 """The runs' endpoints. Creating a run only inserts it; the executor does the rest."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from streamlit_assistant import responses
-from streamlit_assistant.api.conversion import to_messages, to_thread, to_tool_resources
+from streamlit_assistant.api.conversion import to_messages, to_thread
 from streamlit_assistant.api.event_stream import heartbeat_seconds, stream_events
+from streamlit_assistant.api.file_links import FileLinks
 from streamlit_assistant.api.gate import owner
+from streamlit_assistant.api.polling import (
+    LONGEST_HOLD_SECONDS,
+    POLL_HEADER,
+    is_poll_helper,
+    poll_after_ms,
+)
 from streamlit_assistant.api.query import check_id, check_include, page_query, path_id
 from streamlit_assistant.api.requests import (
     CreateRun,
@@ -17,18 +25,27 @@ from streamlit_assistant.api.requests import (
     CreateThreadAndRun,
     read_body,
 )
-from streamlit_assistant.api.run_requests import to_run
+from streamlit_assistant.api.run_requests import ModifyRun, SubmitToolOutputs, to_run
 from streamlit_assistant.errors import InvalidRequest
+from streamlit_assistant.file_records import FilledVectorStore
 from streamlit_assistant.records import Assistant, Clock, Message, Run, Thread
 from streamlit_assistant.runs import EventHub, RunExecutor
 from streamlit_assistant.store import Store
 
 
 class RunEndpoints:
-    """Create (with a thread or on one), list, retrieve, cancel, follow."""
+    """Create (with a thread or on one), list, retrieve, modify, cancel, go on, follow."""
 
-    def __init__(self, store: Store, executor: RunExecutor, hub: EventHub, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        links: FileLinks,
+        executor: RunExecutor,
+        hub: EventHub,
+        clock: Clock,
+    ) -> None:
         self._store = store
+        self._links = links
         self._executor = executor
         self._hub = hub
         self._clock = clock
@@ -43,19 +60,21 @@ class RunEndpoints:
             Route(many, self.list, methods=["GET"]),
             Route(many, self.create, methods=["POST"]),
             Route(one, self.retrieve, methods=["GET"]),
+            Route(one, self.modify, methods=["POST"]),
             Route(f"{one}/cancel", self.cancel, methods=["POST"]),
+            Route(f"{one}/submit_tool_outputs", self.submit, methods=["POST"]),
             Route(f"{one}/events", self.events, methods=["GET"]),
         ]
 
     async def create(self, request: Request) -> Response:
         """`POST /threads/{thread_id}/runs`"""
         thread_id = path_id(request, "thread_id")
-        check_include(request)
+        includes_results = check_include(request)
         body = await read_body(request, CreateRun)
         thread = await self._store.threads.get(owner(request), thread_id)
         assistant = await self._assistant(request, body.assistant_id)
         now = int(self._clock())
-        run = to_run(body, assistant, thread.id, now)
+        run = replace(to_run(body, assistant, thread.id, now), includes_results=includes_results)
         more = to_messages(body.additional_messages or (), thread.id, now, "additional_messages")
         return await self._start(request, bool(body.stream), run, more)
 
@@ -64,11 +83,15 @@ class RunEndpoints:
         body = await read_body(request, CreateThreadAndRun)
         assistant = await self._assistant(request, body.assistant_id)
         now = int(self._clock())
-        to_tool_resources(body.tool_resources)
+        mine = owner(request)
+        own, stores = await self._links.resources(mine, body.tool_resources, expiring=True)
         new = body.thread or CreateThread()
-        thread, messages = to_thread(new, owner(request), now, "thread.")
-        run = to_run(body, assistant, thread.id, now)
-        return await self._start(request, bool(body.stream), run, messages, thread)
+        links = self._links
+        resources, more_stores = await links.resources(mine, new.tool_resources, expiring=True)
+        thread, messages = to_thread(new, mine, now, resources, "thread.")
+        run = to_run(body, assistant, thread.id, now, own if body.tool_resources else None)
+        made = [*stores, *more_stores]
+        return await self._start(request, bool(body.stream), run, messages, thread, made)
 
     async def list(self, request: Request) -> JSONResponse:
         """`GET /threads/{thread_id}/runs`"""
@@ -77,8 +100,36 @@ class RunEndpoints:
         return JSONResponse(responses.page(page, responses.run))
 
     async def retrieve(self, request: Request) -> JSONResponse:
-        """`GET /threads/{thread_id}/runs/{run_id}`"""
-        return JSONResponse(responses.run(await self._run(request)))
+        """`GET /threads/{thread_id}/runs/{run_id}`; says when to ask again."""
+        run = await self._run(request)
+        age = self._executor.age(run.id)
+        if age is not None and is_poll_helper(request.headers):
+            # It would ask again and again: it is answered once there is something to say.
+            await self._hub.until_paused(run.id, LONGEST_HOLD_SECONDS)
+            run = await self._run(request)
+        waited = self._clock() - run.created_at if age is None else age
+        headers = {POLL_HEADER: str(poll_after_ms(waited))}
+        return JSONResponse(responses.run(run), headers=headers)
+
+    async def modify(self, request: Request) -> JSONResponse:
+        """`POST /threads/{thread_id}/runs/{run_id}`: metadata only, in any status."""
+        run = await self._run(request)
+        body = await read_body(request, ModifyRun)
+        sent = "metadata" in body.model_fields_set
+        changes = {"metadata": body.metadata or {}} if sent else {}
+        changed = await self._store.runs.modify(run.thread_id, run.id, changes)
+        return JSONResponse(responses.run(changed))
+
+    async def submit(self, request: Request) -> Response:
+        """`POST /threads/{thread_id}/runs/{run_id}/submit_tool_outputs`"""
+        run = await self._run(request)
+        body = await read_body(request, SubmitToolOutputs)
+        heartbeat = heartbeat_seconds(request)
+        outputs = [(given.tool_call_id, given.output) for given in body.tool_outputs]
+        resumed = await self._executor.submit(run.thread_id, run.id, outputs)
+        if body.stream:
+            return stream_events(self._hub.follow, resumed, heartbeat, resumed.last_event)
+        return JSONResponse(responses.run(resumed))
 
     async def cancel(self, request: Request) -> JSONResponse:
         """`POST /threads/{thread_id}/runs/{run_id}/cancel`"""
@@ -101,22 +152,25 @@ class RunEndpoints:
         run: Run,
         messages: Sequence[Message],
         thread: Thread | None = None,
+        stores: Sequence[FilledVectorStore] = (),
     ) -> Response:
         # Read before the run exists: a request that is refused must not leave one behind.
         heartbeat = heartbeat_seconds(request)
-        await self._executor.create(run, messages, thread)
+        await self._links.check_images(run.owner, messages)
+        await self._executor.create(run, messages, thread, stores)
+        self._links.stored(messages, stores)
         if stream:
             return stream_events(self._hub.follow, run, heartbeat)
         return JSONResponse(responses.run(run))
 
     async def _assistant(self, request: Request, assistant_id: str) -> Assistant:
-        check_id("assistant_id", assistant_id)
+        check_id(request, "assistant_id", assistant_id)
         return await self._store.assistants.get(owner(request), assistant_id)
 
     async def _run(self, request: Request) -> Run:
         run_id = path_id(request, "run_id")
-        thread = await self._store.threads.get(owner(request), path_id(request, "thread_id"))
-        return await self._store.runs.get(thread.id, run_id)
+        thread_id = path_id(request, "thread_id")
+        return await self._store.runs.of(owner(request), thread_id, run_id)
 
 
 def _last_seen(request: Request) -> int:

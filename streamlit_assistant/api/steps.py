@@ -1,5 +1,7 @@
 """The run steps' endpoints."""
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
@@ -27,20 +29,22 @@ class StepEndpoints:
 
     async def list(self, request: Request) -> JSONResponse:
         """`GET /threads/{thread_id}/runs/{run_id}/steps`"""
-        check_include(request)
+        with_results = check_include(request)
         run = await self._run(request)
         query = page_query(request, "include[]", "include")
         page = await self._store.steps.page(run.id, query)
-        return JSONResponse(responses.page(page, responses.run_step))
+        render = partial(responses.run_step, with_results=with_results)
+        return JSONResponse(responses.page(page, render))
 
     async def retrieve(self, request: Request) -> JSONResponse:
         """`GET /threads/{thread_id}/runs/{run_id}/steps/{step_id}`"""
-        check_include(request)
+        with_results = check_include(request)
         step_id = path_id(request, "step_id")
         run = await self._run(request)
-        return JSONResponse(responses.run_step(await self._store.steps.get(run.id, step_id)))
+        step = await self._store.steps.get(run.id, step_id)
+        return JSONResponse(responses.run_step(step, with_results))
 
     async def _run(self, request: Request) -> Run:
         run_id = path_id(request, "run_id")
-        thread = await self._store.threads.get(owner(request), path_id(request, "thread_id"))
-        return await self._store.runs.get(thread.id, run_id)
+        thread_id = path_id(request, "thread_id")
+        return await self._store.runs.of(owner(request), thread_id, run_id)

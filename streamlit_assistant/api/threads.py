@@ -5,7 +5,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from streamlit_assistant import responses
-from streamlit_assistant.api.conversion import to_thread, to_tool_resources
+from streamlit_assistant.api.conversion import to_thread
+from streamlit_assistant.api.file_links import FileLinks
 from streamlit_assistant.api.gate import owner
 from streamlit_assistant.api.query import page_query, path_id
 from streamlit_assistant.api.requests import CreateThread, ModifyThread, read_body
@@ -17,8 +18,9 @@ from streamlit_assistant.store import Store
 class ThreadEndpoints:
     """Create, list, retrieve, modify, delete."""
 
-    def __init__(self, store: Store, executor: RunExecutor, clock: Clock) -> None:
+    def __init__(self, store: Store, links: FileLinks, executor: RunExecutor, clock: Clock) -> None:
         self._store = store
+        self._links = links
         self._executor = executor
         self._clock = clock
 
@@ -41,9 +43,14 @@ class ThreadEndpoints:
     async def create(self, request: Request) -> JSONResponse:
         """`POST /threads`"""
         body = await read_body(request, CreateThread)
-        thread, messages = to_thread(body, owner(request), int(self._clock()))
-        await self._store.threads.add(thread, messages)
-        return JSONResponse(responses.thread(thread))
+        mine = owner(request)
+        found = await self._links.resources(mine, body.tool_resources, expiring=True)
+        resources, stores = found
+        thread, messages = to_thread(body, mine, int(self._clock()), resources)
+        await self._links.check_images(mine, messages)
+        stored = await self._store.threads.add(thread, messages, stores)
+        self._links.stored(messages, stores)
+        return JSONResponse(responses.thread(stored))
 
     async def retrieve(self, request: Request) -> JSONResponse:
         """`GET /threads/{thread_id}`"""
@@ -57,9 +64,13 @@ class ThreadEndpoints:
         changes: JSON = {}
         if "metadata" in body.model_fields_set:
             changes["metadata"] = body.metadata or {}
+        mine = owner(request)
+        found = await self._links.resources(mine, body.tool_resources, expiring=True)
+        resources, stores = found
         if "tool_resources" in body.model_fields_set:
-            changes["tool_resources"] = to_tool_resources(body.tool_resources)
-        thread = await self._store.threads.modify(owner(request), thread_id, changes)
+            changes["tool_resources"] = resources
+        thread = await self._store.threads.modify(mine, thread_id, changes, stores)
+        self._links.stored(stores=stores)
         return JSONResponse(responses.thread(thread))
 
     async def delete(self, request: Request) -> JSONResponse:

@@ -254,7 +254,7 @@ def _number_noun(bound: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:g}"
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -1,12 +1,14 @@
 """Assistants in the database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
 from streamlit_assistant.errors import NotFound
+from streamlit_assistant.file_records import FilledVectorStore
 from streamlit_assistant.records import Assistant, Page, PageQuery
+from streamlit_assistant.store.attached_files import insert_vector_store
 from streamlit_assistant.store.engine import Database
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
@@ -19,9 +21,13 @@ class Assistants:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, assistant: Assistant) -> Assistant:
-        """Store a new assistant."""
+    async def add(
+        self, assistant: Assistant, stores: Sequence[FilledVectorStore] = ()
+    ) -> Assistant:
+        """Store a new assistant together with the vector stores made for it."""
         async with self._database.write() as connection:
+            for made in stores:
+                await insert_vector_store(connection, made)
             await connection.execute(insert(assistants).values(to_row(assistants, assistant)))
         return assistant
 
@@ -40,12 +46,20 @@ class Assistants:
             mine = assistants.c.owner == owner
             return await read_page(connection, assistants, Assistant, query, mine, noun="assistant")
 
-    async def modify(self, owner: str, assistant_id: str, changes: Mapping[str, Any]) -> Assistant:
-        """Change the named fields and return the whole."""
+    async def modify(
+        self,
+        owner: str,
+        assistant_id: str,
+        changes: Mapping[str, Any],
+        stores: Sequence[FilledVectorStore] = (),
+    ) -> Assistant:
+        """Change the named fields, store what was made for them, and return the whole."""
         if not changes:
             return await self.get(owner, assistant_id)
         query = update(assistants).where(*_of(owner, assistant_id)).values(dict(changes))
         async with self._database.write() as connection:
+            for made in stores:
+                await insert_vector_store(connection, made)
             row = (await connection.execute(query.returning(assistants))).mappings().first()
         if row is None:
             raise _unknown(assistant_id)

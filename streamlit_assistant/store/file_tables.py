@@ -24,7 +24,6 @@ from streamlit_assistant.store.tables import metadata as metadata  # now with th
 
 # To the letter the condition of the partial indexes: only a query that repeats it uses them.
 IS_BEING_INDEXED = text("status = 'in_progress'")
-IS_PENDING = text("status = 'pending'")
 MAY_EXPIRE = text("expires_at IS NOT NULL")
 
 
@@ -61,7 +60,7 @@ uploads = Table(
     Column("status", String(16), nullable=False),
     Column("file_id", String(64)),
     Column("file_expires_after", Integer),
-    Index("ix_uploads_pending", "expires_at", sqlite_where=IS_PENDING),
+    Index(None, "expires_at"),
     sqlite_autoincrement=True,
 )
 
@@ -122,7 +121,7 @@ vector_store_files = Table(
     Column("attributes", JSON, nullable=False),
     UniqueConstraint("id", "vector_store_id"),
     Index(None, "vector_store_id", "seq"),
-    Index("ix_vector_store_files_waiting", "seq", sqlite_where=IS_BEING_INDEXED),
+    Index("ix_vector_store_files_waiting", "vector_store_id", "seq", sqlite_where=IS_BEING_INDEXED),
     sqlite_autoincrement=True,
 )
 
@@ -172,6 +171,7 @@ chunks = Table(
         nullable=False,
     ),
     Column("position", Integer, nullable=False),
+    Column("start", Integer, nullable=False),  # in the document's text, in characters
     Column("text", Text, nullable=False),
     # Little-endian float32, of length 1; of the model named beside it.
     Column("embedding", LargeBinary),
@@ -182,9 +182,10 @@ chunks = Table(
 
 # SQLite's full-text index over the chunks: `store` holds `s` and the vector store's `seq`, `terms`
 # what the chunk is found under, cut into words by us: SQLite's own tokenizer knows no Chinese.
+# To it, whatever is beyond ASCII belongs to a word, and so do the signs within `v1.2` and `C++`.
 CREATE_CHUNK_TERMS = (
     "CREATE VIRTUAL TABLE chunk_terms USING fts5("
-    "store, terms, tokenize = 'unicode61 remove_diacritics 0', columnsize = 1)",
+    "store, terms, tokenize = \"ascii tokenchars '._@+#-'\")",
     "CREATE VIRTUAL TABLE chunk_vocabulary USING fts5vocab(chunk_terms, 'row')",
     "CREATE TRIGGER chunks_forgotten AFTER DELETE ON chunks BEGIN "
     "DELETE FROM chunk_terms WHERE rowid = old.seq; END",

@@ -1,16 +1,18 @@
 """Messages in the database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import InvalidRequest, NotFound
-from streamlit_assistant.records import Message, Page, PageQuery
+from streamlit_assistant.records import Message, MessageStatus, Page, PageQuery
 from streamlit_assistant.store.engine import Database
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
 from streamlit_assistant.store.tables import IS_ACTIVE, messages, runs, threads
+from streamlit_assistant.store.thread_attachments import attach_to_thread
 
 TITLE_LENGTH = 60  # characters of the first question that name a thread
 
@@ -30,14 +32,8 @@ class Messages:
 
     async def get(self, thread_id: str, message_id: str) -> Message:
         """Return one message, or raise `NotFound`."""
-        query = select(messages).where(
-            messages.c.thread_id == thread_id, messages.c.id == message_id
-        )
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).mappings().first()
-        if row is None:
-            raise NotFound(f"No message found with id '{message_id}'.")
-        return to_record(Message, row)
+            return await _find(connection, thread_id, message_id)
 
     async def page(
         self, thread_id: str, query: PageQuery, run_id: str | None = None
@@ -49,10 +45,50 @@ class Messages:
         async with self._database.read() as connection:
             return await read_page(connection, messages, Message, query, *where, noun="message")
 
-    async def newest(self, thread_id: str, limit: int) -> list[Message]:
-        """Return the last messages of the thread, oldest first."""
-        page = await self.page(thread_id, PageQuery(limit=limit))
-        return list(page.items)[::-1]
+    async def modify(self, thread_id: str, message_id: str, changes: Mapping[str, Any]) -> Message:
+        """Change the named fields and return the whole."""
+        if not changes:
+            return await self.get(thread_id, message_id)
+        async with self._database.write() as connection:
+            query = update(messages).where(*_of(thread_id, message_id)).values(dict(changes))
+            await connection.execute(query)
+            return await _find(connection, thread_id, message_id)
+
+    async def delete(self, thread_id: str, message_id: str) -> None:
+        """Remove it, also while a run is active: the run has read the thread by then.
+
+        Only an answer that is still being written is refused: its run goes on writing it.
+        """
+        async with self._database.write() as connection:
+            message = await _find(connection, thread_id, message_id)
+            if message.status is MessageStatus.IN_PROGRESS:
+                raise InvalidRequest(
+                    f"Can't delete message {message_id} while a run {message.run_id} is active."
+                )
+            await connection.execute(delete(messages).where(*_of(thread_id, message_id)))
+            await connection.execute(
+                update(threads)
+                .where(threads.c.id == thread_id)
+                .values(
+                    last_message_seq=func.coalesce(_newest_seq(thread_id), 0),
+                    message_count=threads.c.message_count - 1,
+                )
+            )
+
+    async def newest(self, thread_id: str, limit: int, but_run: str | None = None) -> list[Message]:
+        """Return the last messages of the thread, oldest first, without those of one run."""
+        query = select(messages).where(messages.c.thread_id == thread_id)
+        if but_run is not None:
+            query = query.where(messages.c.run_id.is_distinct_from(but_run))
+        query = query.order_by(messages.c.seq.desc()).limit(limit)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [to_record(Message, row) for row in reversed(rows)]
+
+    async def first(self, thread_id: str) -> Message | None:
+        """Return the message that began the thread."""
+        page = await self.page(thread_id, PageQuery(limit=1, order="asc"))
+        return page.items[0] if page.items else None
 
 
 async def insert_messages(
@@ -62,17 +98,34 @@ async def insert_messages(
     if not new:
         return
     await connection.execute(insert(messages), [to_row(messages, message) for message in new])
-    newest = select(func.max(messages.c.seq)).where(messages.c.thread_id == thread_id)
     await connection.execute(
         update(threads)
         .where(threads.c.id == thread_id)
         .values(
-            last_message_seq=newest.scalar_subquery(),
+            last_message_seq=_newest_seq(thread_id),
             last_active_at=new[-1].created_at,
             message_count=threads.c.message_count + len(new),
         )
     )
     await _name_thread(connection, thread_id, new)
+    await attach_to_thread(connection, thread_id, new)
+
+
+def _newest_seq(thread_id: str) -> ScalarSelect[int]:
+    mine = messages.c.thread_id == thread_id
+    return select(func.max(messages.c.seq)).where(mine).scalar_subquery()
+
+
+def _of(thread_id: str, message_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return messages.c.thread_id == thread_id, messages.c.id == message_id
+
+
+async def _find(connection: AsyncConnection, thread_id: str, message_id: str) -> Message:
+    found = await connection.execute(select(messages).where(*_of(thread_id, message_id)))
+    row = found.mappings().first()
+    if row is None:
+        raise NotFound(f"No message found with id '{message_id}'.")
+    return to_record(Message, row)
 
 
 async def _name_thread(connection: AsyncConnection, thread_id: str, new: Sequence[Message]) -> None:

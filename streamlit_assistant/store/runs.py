@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import InvalidRequest, LeaseLost, NotFound
+from streamlit_assistant.file_records import FilledVectorStore
 from streamlit_assistant.records import (
     Clock,
     Message,
@@ -19,7 +20,7 @@ from streamlit_assistant.records import (
     Thread,
 )
 from streamlit_assistant.store.engine import Database
-from streamlit_assistant.store.events import append_events, insert_events
+from streamlit_assistant.store.events import insert_events
 from streamlit_assistant.store.fence import Fence
 from streamlit_assistant.store.messages import active_run_id, insert_messages
 from streamlit_assistant.store.pages import read_page
@@ -27,6 +28,11 @@ from streamlit_assistant.store.rows import to_record, to_row
 from streamlit_assistant.store.tables import IS_ACTIVE, messages, run_steps, runs
 from streamlit_assistant.store.threads import find_thread, insert_thread
 
+_IDLE = (
+    IS_ACTIVE,
+    runs.c.status.in_((RunStatus.QUEUED, RunStatus.REQUIRES_ACTION)),
+    runs.c.lease_owner.is_(None),
+)
 _FREE = (
     IS_ACTIVE,
     runs.c.status.in_((RunStatus.QUEUED, RunStatus.IN_PROGRESS)),
@@ -47,11 +53,12 @@ class Runs:
         events: Sequence[RunEvent],
         new_messages: Sequence[Message] = (),
         new_thread: Thread | None = None,
+        stores: Sequence[FilledVectorStore] = (),
     ) -> None:
         """Store a queued run, its first events and messages; refuse a second active run."""
         async with self._database.write() as connection:
             if new_thread is not None:
-                await insert_thread(connection, new_thread, new_messages)
+                await insert_thread(connection, new_thread, new_messages, stores)
             else:
                 await find_thread(connection, run.owner, run.thread_id)
                 await _refuse_second_run(connection, run.thread_id)
@@ -60,13 +67,23 @@ class Runs:
             await connection.execute(insert(runs).values(row))
             await insert_events(connection, run.id, events, run.created_at)
 
+    async def of(self, owner: str, thread_id: str, run_id: str) -> Run:
+        """Return the owner's run, or raise `NotFound` for what is unknown: thread or run."""
+        mine = (runs.c.owner == owner, runs.c.thread_id == thread_id, runs.c.id == run_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(runs).where(*mine))).mappings().first()
+            if row is None:
+                await find_thread(connection, owner, thread_id)
+                raise _unknown(run_id)
+        return to_record(Run, row)
+
     async def get(self, thread_id: str, run_id: str) -> Run:
         """Return one run, or raise `NotFound`."""
         query = select(runs).where(runs.c.thread_id == thread_id, runs.c.id == run_id)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().first()
         if row is None:
-            raise NotFound(f"No run found with id '{run_id}'.")
+            raise _unknown(run_id)
         return to_record(Run, row)
 
     async def page(self, thread_id: str, query: PageQuery) -> Page[Run]:
@@ -82,12 +99,9 @@ class Runs:
             rows = (await connection.execute(select(runs).where(*_FREE))).mappings().all()
         return [to_record(Run, row) for row in rows]
 
-    async def claim(self, lease_owner: str, run_id: str | None = None) -> Run | None:
-        """Take the oldest waiting run, or the one named; return None if there is none."""
-        candidates = select(runs.c.seq).where(*_FREE)
-        if run_id is not None:
-            candidates = candidates.where(runs.c.id == run_id)
-        free = candidates.order_by(runs.c.seq).limit(1).scalar_subquery()
+    async def claim(self, lease_owner: str) -> Run | None:
+        """Take the oldest waiting run; return None if there is none."""
+        free = select(runs.c.seq).where(*_FREE).order_by(runs.c.seq).limit(1).scalar_subquery()
         query = (
             update(runs)
             .where(runs.c.seq == free)
@@ -102,6 +116,47 @@ class Runs:
             row = (await connection.execute(query.returning(runs))).mappings().first()
         return None if row is None else to_record(Run, row)
 
+    async def claim_idle(self, lease_owner: str, run_id: str) -> Run | None:
+        """Take a run that nobody works on, to end it; its status stays until then."""
+        query = (
+            update(runs)
+            .where(runs.c.id == run_id, *_IDLE)
+            .values(lease_owner=lease_owner, attempt=runs.c.attempt + 1)
+        )
+        async with self._database.write() as connection:
+            row = (await connection.execute(query.returning(runs))).mappings().first()
+        return None if row is None else to_record(Run, row)
+
+    async def overdue(self, now: int) -> list[str]:
+        """Return the runs that nobody works on and that should have ended by now."""
+        query = select(runs.c.id).where(*_IDLE, runs.c.expires_at <= now)
+        async with self._database.read() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def resume(self, run: Run, step: RunStep, events: Sequence[RunEvent]) -> bool:
+        """Store that a waiting run goes on, with its answered step.
+
+        Returns whether it was still waiting: two may come with outputs, or a cancellation before.
+        """
+        query = update(runs).where(
+            runs.c.id == run.id,
+            runs.c.status == RunStatus.REQUIRES_ACTION,
+            runs.c.lease_owner.is_(None),
+        )
+        changes = {
+            "status": run.status,
+            "required_action": None,
+            "lease_owner": run.lease_owner,
+            "attempt": run.attempt,
+            "last_event": events[-1].seq,
+        }
+        async with self._database.write() as connection:
+            if (await connection.execute(query.values(changes))).rowcount == 0:
+                return False
+            await _replace(connection, step)
+            await insert_events(connection, run.id, events, int(self._clock()))
+        return True
+
     async def adopt_orphans(self, lease_owner: str) -> list[Run]:
         """Take over every run that another owner was executing when its process ended."""
         query = (
@@ -113,17 +168,34 @@ class Runs:
             )
             .values(lease_owner=lease_owner, attempt=runs.c.attempt + 1)
         )
+        waiting = (IS_ACTIVE, runs.c.status == RunStatus.REQUIRES_ACTION)
         async with self._database.write() as connection:
+            # Whoever had taken a waiting run to end it is gone: it waits on.
+            await connection.execute(update(runs).where(*waiting).values(lease_owner=None))
             rows = (await connection.execute(query.returning(runs))).mappings().all()
         return [to_record(Run, row) for row in rows]
+
+    async def modify(self, thread_id: str, run_id: str, changes: Mapping[str, Any]) -> Run:
+        """Change the named fields, in any status, and return the whole."""
+        if not changes:
+            return await self.get(thread_id, run_id)
+        query = update(runs).where(runs.c.thread_id == thread_id, runs.c.id == run_id)
+        async with self._database.write() as connection:
+            changed = await connection.execute(query.values(dict(changes)).returning(runs))
+            row = changed.mappings().first()
+        if row is None:
+            raise _unknown(run_id)
+        return to_record(Run, row)
 
     async def mark_cancelling(self, run_id: str) -> None:
         """Note that a run is to stop, if it has not ended."""
         query = update(runs).where(
-            runs.c.id == run_id, runs.c.status.in_((RunStatus.QUEUED, RunStatus.IN_PROGRESS))
+            IS_ACTIVE, runs.c.id == run_id, runs.c.status != RunStatus.CANCELLING
         )
         async with self._database.write() as connection:
-            await connection.execute(query.values(status=RunStatus.CANCELLING))
+            await connection.execute(
+                query.values(status=RunStatus.CANCELLING, required_action=None)
+            )
 
     async def release(self, fence: Fence) -> None:
         """Hand the run back unexecuted, for the next process to take."""
@@ -136,28 +208,42 @@ class Runs:
         *,
         changes: Mapping[str, Any],
         events: Sequence[RunEvent],
-        message: Message | None = None,
-        step: RunStep | None = None,
+        new: Sequence[Message | RunStep] = (),
+        changed: Sequence[Message | RunStep] = (),
     ) -> None:
         """Store what an attempt produced, all or nothing; raise `LeaseLost` if it may not."""
+        columns = {**changes, **({"last_event": events[-1].seq} if events else {})}
         async with self._database.write() as connection:
-            await append_events(connection, fence, events, int(self._clock()))
-            if changes:
-                query = update(runs).where(*fence.holds()).values(dict(changes))
-                if (await connection.execute(query)).rowcount == 0:
-                    raise LeaseLost(fence.run_id)
-            if message is not None and not await _replace(connection, messages, message):
-                await insert_messages(connection, message.thread_id, [message])
-            if step is not None and not await _replace(connection, run_steps, step):
-                await connection.execute(insert(run_steps).values(to_row(run_steps, step)))
+            query = update(runs).where(*fence.holds()).values(columns)
+            if columns and (await connection.execute(query)).rowcount == 0:
+                raise LeaseLost(fence.run_id)
+            if events:
+                await insert_events(connection, fence.run_id, events, int(self._clock()))
+            for record in new:
+                await _insert(connection, record)
+            for record in changed:
+                await _replace(connection, record)
 
 
-async def _replace(connection: AsyncConnection, table: Table, record: Message | RunStep) -> bool:
-    query = update(table).where(table.c.id == record.id).values(to_row(table, record))
-    return (await connection.execute(query)).rowcount == 1
+async def _insert(connection: AsyncConnection, record: Message | RunStep) -> None:
+    if isinstance(record, Message):
+        await insert_messages(connection, record.thread_id, [record])
+    else:
+        await connection.execute(insert(run_steps).values(to_row(run_steps, record)))
+
+
+async def _replace(connection: AsyncConnection, record: Message | RunStep) -> None:
+    table = messages if isinstance(record, Message) else run_steps
+    columns = to_row(table, record)
+    del columns["metadata"]  # the client's alone, which may have changed it meanwhile
+    await connection.execute(update(table).where(table.c.id == record.id).values(columns))
 
 
 async def _refuse_second_run(connection: AsyncConnection, thread_id: str) -> None:
     run_id = await active_run_id(connection, thread_id)
     if run_id is not None:
         raise InvalidRequest(f"Thread {thread_id} already has an active run {run_id}.")
+
+
+def _unknown(run_id: str) -> NotFound:
+    return NotFound(f"No run found with id '{run_id}'.")

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from streamlit_assistant.errors import NotFound
-from streamlit_assistant.records import Page, PageQuery, RunStep
+from streamlit_assistant.records import Page, PageQuery, RunStep, StepStatus
 from streamlit_assistant.store.engine import Database
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record
@@ -24,6 +24,15 @@ class Steps:
         if row is None:
             raise NotFound(f"No run step found with id '{step_id}'.")
         return to_record(RunStep, row)
+
+    async def unfinished(self, run_id: str) -> RunStep | None:
+        """Return the step in progress, such as the one that waits for tool outputs."""
+        query = select(run_steps).where(
+            run_steps.c.run_id == run_id, run_steps.c.status == StepStatus.IN_PROGRESS
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().first()
+        return None if row is None else to_record(RunStep, row)
 
     async def page(self, run_id: str, query: PageQuery) -> Page[RunStep]:
         """Return a page of the run's steps."""

@@ -7,7 +7,9 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import NotFound
+from streamlit_assistant.file_records import FilledVectorStore
 from streamlit_assistant.records import Message, Page, PageQuery, Thread
+from streamlit_assistant.store.attached_files import insert_vector_store
 from streamlit_assistant.store.engine import Database
 from streamlit_assistant.store.messages import insert_messages
 from streamlit_assistant.store.pages import read_page
@@ -21,11 +23,19 @@ class Threads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, thread: Thread, messages: Sequence[Message] = ()) -> Thread:
-        """Store a new thread together with its first messages."""
+    async def add(
+        self,
+        thread: Thread,
+        messages: Sequence[Message] = (),
+        stores: Sequence[FilledVectorStore] = (),
+    ) -> Thread:
+        """Store a new thread together with its first messages and the vector stores made for it.
+
+        Returns it with what the messages have attached.
+        """
         async with self._database.write() as connection:
-            await insert_thread(connection, thread, messages)
-        return thread
+            await insert_thread(connection, thread, messages, stores)
+            return await find_thread(connection, thread.owner, thread.id)
 
     async def get(self, owner: str, thread_id: str) -> Thread:
         """Return the owner's thread, or raise `NotFound`."""
@@ -46,12 +56,20 @@ class Threads:
                 by=("last_message_seq", "seq"),
             )
 
-    async def modify(self, owner: str, thread_id: str, changes: Mapping[str, Any]) -> Thread:
-        """Change the named fields and return the whole."""
+    async def modify(
+        self,
+        owner: str,
+        thread_id: str,
+        changes: Mapping[str, Any],
+        stores: Sequence[FilledVectorStore] = (),
+    ) -> Thread:
+        """Change the named fields, store what was made for them, and return the whole."""
         if not changes:
             return await self.get(owner, thread_id)
         query = update(threads).where(*_of(owner, thread_id)).values(dict(changes))
         async with self._database.write() as connection:
+            for made in stores:
+                await insert_vector_store(connection, made)
             row = (await connection.execute(query.returning(threads))).mappings().first()
         if row is None:
             raise _unknown(thread_id)
@@ -66,9 +84,14 @@ class Threads:
 
 
 async def insert_thread(
-    connection: AsyncConnection, thread: Thread, messages: Sequence[Message]
+    connection: AsyncConnection,
+    thread: Thread,
+    messages: Sequence[Message],
+    stores: Sequence[FilledVectorStore] = (),
 ) -> None:
-    """Store a thread and its first messages in the caller's transaction."""
+    """Store a thread, its vector stores and first messages in the caller's transaction."""
+    for made in stores:
+        await insert_vector_store(connection, made)
     row = to_row(threads, thread) | {"last_active_at": thread.created_at}
     await connection.execute(insert(threads).values(row))
     await insert_messages(connection, thread.id, messages)

@@ -11,6 +11,19 @@ ASSISTANT = "asst_default"
 LONG = "x" * 256_001
 
 
+FUNCTION = {"type": "function", "function": {"name": "f"}}
+STATIC = "tool_resources.file_search.vector_stores[0].chunking_strategy.static"
+
+
+def searching(**resources: Any) -> dict[str, Any]:
+    return {"file_search": resources}
+
+
+def chunked(**changes: Any) -> dict[str, Any]:
+    static = {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400, **changes}
+    return searching(vector_stores=[{"chunking_strategy": {"type": "static", "static": static}}])
+
+
 @pytest.fixture
 def thread_id(http: httpx.Client) -> str:
     return str(http.post("/threads", json={}).json()["id"])
@@ -61,6 +74,12 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
             "content[0].text",
             "invalid_type",
             "expected a string, but got an object",
+        ),
+        (
+            message(content=[{"type": "text", "text": LONG[:-1]}, {"type": "text", "text": "yz"}]),
+            "content",
+            "string_above_max_length",
+            "maximum length 256000, but got a string with length 256002 instead.",
         ),
         (
             message(metadata={str(n): "v" for n in range(17)}),
@@ -135,7 +154,73 @@ def test_the_longest_message_is_accepted(http: httpx.Client, thread_id: str) -> 
             "tools",
             "array_above_max_length",
         ),
+        (
+            {"model": "m", "tools": [FUNCTION, {"type": "file_search"}, FUNCTION]},
+            "tools[2].function.name",
+            "invalid_value",
+        ),
         ({"model": "m", "response_format": 1}, "response_format", "invalid_type"),
+        (
+            {"model": "m", "response_format": {"type": "json_schema", "json_schema": {}}},
+            "response_format.json_schema.name",
+            "missing_required_parameter",
+        ),
+        (
+            {
+                "model": "m",
+                "response_format": {"type": "json_schema", "json_schema": {"name": "a b"}},
+            },
+            "response_format.json_schema.name",
+            "invalid_value",
+        ),
+        (
+            {"model": "m", "tool_resources": {"code_interpreter": {"file_ids": ["file-x"] * 21}}},
+            "tool_resources.code_interpreter.file_ids",
+            "array_above_max_length",
+        ),
+        (
+            {"model": "m", "tool_resources": searching(vector_store_ids=["vs_a", "vs_b"])},
+            "tool_resources.file_search.vector_store_ids",
+            "array_above_max_length",
+        ),
+        (
+            {"model": "m", "tool_resources": searching(vector_stores=[{}, {}])},
+            "tool_resources.file_search.vector_stores",
+            "array_above_max_length",
+        ),
+        (
+            {
+                "model": "m",
+                "tool_resources": searching(vector_store_ids=["vs_a"], vector_stores=[{}]),
+            },
+            "tool_resources.file_search",
+            "invalid_value",
+        ),
+        (
+            {"model": "m", "tool_resources": searching(vector_stores=[{"name": "n"}])},
+            "tool_resources.file_search.vector_stores[0].name",
+            "unknown_parameter",
+        ),
+        (
+            {"model": "m", "tool_resources": chunked(max_chunk_size_tokens=99)},
+            f"{STATIC}.max_chunk_size_tokens",
+            "integer_below_min_value",
+        ),
+        (
+            {"model": "m", "tool_resources": chunked(max_chunk_size_tokens=4097)},
+            f"{STATIC}.max_chunk_size_tokens",
+            "integer_above_max_value",
+        ),
+        (
+            {"model": "m", "tool_resources": chunked(chunk_overlap_tokens=401)},
+            f"{STATIC}.chunk_overlap_tokens",
+            "invalid_value",
+        ),
+        (
+            {"model": "m", "tool_resources": chunked(chunk_overlap_tokens=None)},
+            f"{STATIC}.chunk_overlap_tokens",
+            "invalid_type",
+        ),
         ({"model": "m", "response_format": "json"}, "response_format", "invalid_value"),
         ({"model": "m", "reasoning_effort": "huge"}, "reasoning_effort", "invalid_value"),
         ([], None, "invalid_type"),
@@ -167,9 +252,27 @@ NO_MESSAGES = {"type": "last_messages", "last_messages": 0}
             "truncation_strategy.last_messages",
             "integer_below_min_value",
         ),
-        ({"tools": [{"type": "file_search"}]}, 400, "tools", "unsupported_parameter"),
-        ({"max_prompt_tokens": 256}, 400, "max_prompt_tokens", "unsupported_parameter"),
+        ({"max_prompt_tokens": 255}, 400, "max_prompt_tokens", "integer_below_min_value"),
         ({"stream": "yes"}, 400, "stream", "invalid_type"),
+        ({"tools": [FUNCTION] * 21}, 400, "tools", "array_above_max_length"),
+        ({"tools": [FUNCTION] * 2}, 400, "tools[1].function.name", "invalid_value"),
+        ({"tool_choice": "required"}, 400, "tool_choice", "invalid_value"),
+        ({"tool_choice": {"type": "file_search"}}, 400, "tool_choice", "invalid_value"),
+        (
+            {"tool_choice": {"type": "function"}},
+            400,
+            "tool_choice.function",
+            "missing_required_parameter",
+        ),
+        (
+            {
+                "tools": [FUNCTION],
+                "tool_choice": {"type": "function", "function": {"name": "g"}},
+            },
+            400,
+            "tool_choice",
+            "invalid_value",
+        ),
         (
             {"additional_messages": [BLANK]},
             400,
@@ -201,6 +304,7 @@ def test_a_wrong_run_is_refused_and_locks_nothing(
         ("/threads/{t}/runs/run_x/events", "No run found with id 'run_x'."),
         ("/models/none", "The model 'none' does not exist."),
         ("/nowhere", "Invalid URL (GET /v1/nowhere)"),
+        ("/no%0Awhere", "Invalid URL (GET /v1/nowhere)"),
     ],
 )
 def test_what_does_not_exist_is_404(
@@ -318,3 +422,35 @@ def test_every_answer_carries_a_request_id_of_its_own(http: httpx.Client) -> Non
 
     assert len(ids) == 2
     assert all(name.startswith("req_") for name in ids)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/threads/{t}", {"tool_resources": searching(vector_stores=[{}])}),
+        (f"/assistants/{ASSISTANT}", {"tool_resources": searching(vector_stores=[{}])}),
+        (
+            "/threads/runs",
+            {"assistant_id": ASSISTANT, "tool_resources": searching(vector_stores=[])},
+        ),
+    ],
+)
+def test_a_vector_store_is_made_only_where_something_new_is_to_use_it(
+    http: httpx.Client, thread_id: str, path: str, body: Any
+) -> None:
+    response = http.post(path.format(t=thread_id), json=body)
+
+    error = error_of(response)
+    assert (response.status_code, error["code"]) == (400, "unknown_parameter")
+    assert error["param"] == "tool_resources.file_search.vector_stores"
+
+
+def test_a_model_cannot_be_deleted_here(http: httpx.Client) -> None:
+    [name] = [model["id"] for model in http.get("/models").json()["data"]][:1]
+
+    refused, unknown = http.delete(f"/models/{name}"), http.delete("/models/none")
+
+    assert (refused.status_code, error_of(refused)["type"]) == (403, "invalid_request_error")
+    assert "cannot be deleted here" in error_of(refused)["message"]
+    assert (unknown.status_code, error_of(unknown)["code"]) == (404, "model_not_found")
+    assert http.get(f"/models/{name}").status_code == 200

@@ -238,7 +238,7 @@ async def test_a_save_that_fails_stores_nothing(store: Store) -> None:
 
     with pytest.raises(LeaseLost):
         await store.runs.save(
-            stranger, changes={"status": "failed"}, events=[], message=make_message(thread_id)
+            stranger, changes={"status": "failed"}, events=[], new=[make_message(thread_id)]
         )
 
     assert len((await store.messages.page(thread_id, PageQuery())).items) == len(ids)

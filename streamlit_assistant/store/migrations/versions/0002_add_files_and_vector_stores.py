@@ -55,12 +55,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("uploads", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_uploads_pending",
-            ["expires_at"],
-            unique=False,
-            sqlite_where=sa.text("status = 'pending'"),
-        )
+        batch_op.create_index(batch_op.f("ix_uploads_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
         "vector_stores",
@@ -174,7 +169,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_vector_store_files_waiting",
-            ["seq"],
+            ["vector_store_id", "seq"],
             unique=False,
             sqlite_where=sa.text("status = 'in_progress'"),
         )
@@ -184,6 +179,7 @@ def upgrade() -> None:
         sa.Column("seq", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("file_seq", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("start", sa.Integer(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("embedding", sa.LargeBinary(), nullable=True),
         sa.Column("embedding_model", sa.Text(), nullable=True),
@@ -283,7 +279,7 @@ def downgrade() -> None:
 
     op.drop_table("vector_stores")
     with op.batch_alter_table("uploads", schema=None) as batch_op:
-        batch_op.drop_index("ix_uploads_pending", sqlite_where=sa.text("status = 'pending'"))
+        batch_op.drop_index(batch_op.f("ix_uploads_expires_at"))
 
     op.drop_table("uploads")
     with op.batch_alter_table("files", schema=None) as batch_op:

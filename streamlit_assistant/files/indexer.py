@@ -1,0 +1,211 @@
+"""The indexer: takes the waiting files of vector stores and makes them searchable.
+
+The rows are its queue: what a killed process left waiting is simply taken again. Vector stores are
+served in turn, so that one with thousands of files does not keep the others waiting.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from streamlit_assistant.errors import NotFound
+from streamlit_assistant.file_records import NewChunk, WaitingFile
+from streamlit_assistant.files.library import FileLibrary
+from streamlit_assistant.files.unreadable import INVALID_FILE, SERVER_ERROR, Unreadable
+from streamlit_assistant.store import Store
+
+MOST_FILES = 2  # at once: reading a document takes a processor
+FIRST_REST, LONGEST_REST = 1.0, 60.0  # seconds before a file is tried again, doubling
+HOUSEKEEPING_SECONDS = 3600
+LOOK_AGAIN_SECONDS = 0.5  # how long a wait for the indexer may miss that somebody cancelled
+
+logger = logging.getLogger(__name__)
+
+
+class Reader(Protocol):
+    """Cuts a document into chunks; raises `Unreadable`."""
+
+    async def read(
+        self, path: Path, filename: str, max_chunk_tokens: int, overlap_tokens: int
+    ) -> list[NewChunk]:
+        """Return the chunks in order."""
+        ...
+
+
+class Keeper(Protocol):
+    """Stores chunks so that they are found."""
+
+    async def store_chunks(self, file_seq: int, store_seq: int, new: Sequence[NewChunk]) -> None:
+        """Put these chunks in place of a file's."""
+        ...
+
+
+class Indexer:
+    """Indexes a bounded number of files at once. `start` before use, `stop` at the end."""
+
+    def __init__(
+        self,
+        store: Store,
+        library: FileLibrary,
+        reader: Reader,
+        keeper: Keeper,
+        *,
+        most_files: int = MOST_FILES,
+    ) -> None:
+        self._store = store
+        self._library = library
+        self._reader = reader
+        self._keeper = keeper
+        self._most_files = most_files
+        self._behind = ""  # the vector store that was served last
+        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._rests: dict[int, float] = {}  # seconds before what failed is tried again
+        self._resting: set[int] = set()
+        self._work = asyncio.Event()
+        self._untidy = asyncio.Event()
+        self._progress = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin with what is waiting already."""
+        loops = (self._dispatch, self._keep_house)
+        self._loops = [asyncio.create_task(_supervise(loop)) for loop in loops]
+
+    async def stop(self) -> None:
+        """End; what is not indexed waits for the next start."""
+        tasks = [*self._loops, *self._busy.values()]
+        self._loops = []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def notify(self) -> None:
+        """Look at once at what is waiting, and at what has been deleted."""
+        self._work.set()
+        self._untidy.set()
+
+    async def wait_until_indexed(self, vector_store_ids: Sequence[str], seconds: float) -> bool:
+        """Wait until nothing in the vector stores is being indexed; False where it takes longer."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            progress = self._progress  # taken first: what ends after the question is not missed
+            if not await self._store.vector_stores.being_indexed(vector_store_ids):
+                return True
+            left = deadline - loop.time()
+            if left <= 0:
+                return False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, LOOK_AGAIN_SECONDS)):
+                    await progress.wait()
+
+    async def _dispatch(self) -> None:
+        self._work.set()
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while len(self._busy) < self._most_files:
+                waiting = await self._take()
+                if waiting is None:
+                    break
+                self._busy[waiting.file.seq] = asyncio.create_task(self._handle(waiting))
+
+    async def _take(self) -> WaitingFile | None:
+        taken = [*self._busy, *self._resting]
+        waiting = await self._store.index_queue.next(self._behind, taken)
+        if waiting is None and self._behind:
+            waiting = await self._store.index_queue.next("", taken)
+        if waiting is not None:
+            self._behind = waiting.file.vector_store_id
+        return waiting
+
+    async def _handle(self, waiting: WaitingFile) -> None:
+        seq = waiting.file.seq
+        try:
+            await self._index(waiting)
+            self._rests.pop(seq, None)
+        except Exception:  # a file must never be forgotten because the database failed
+            logger.exception("a file was not indexed, trying it again", extra=_ids(waiting))
+            self._rest(seq)
+        finally:
+            del self._busy[seq]
+            self._work.set()
+            self._progress.set()
+            self._progress = asyncio.Event()
+
+    async def _index(self, waiting: WaitingFile) -> None:
+        queue = self._store.index_queue
+        try:
+            chunks = await self._read(waiting)
+        except Unreadable as error:
+            await queue.fail(waiting, error.code, error.message)
+            await queue.clear(waiting)
+            return
+        # It may have been cancelled, removed or deleted meanwhile: then it must leave no traces.
+        if not await queue.wants(waiting):
+            return
+        await self._keeper.store_chunks(waiting.file.seq, waiting.store_seq, chunks)
+        usage_bytes = await asyncio.to_thread(_size, chunks)
+        if not await queue.complete(waiting, usage_bytes):
+            await queue.clear(waiting)
+
+    async def _read(self, waiting: WaitingFile) -> list[NewChunk]:
+        try:
+            file = await self._library.get(waiting.owner, waiting.file.id)
+        except NotFound as error:
+            raise Unreadable(INVALID_FILE, "The file has expired or was deleted.") from error
+        static = waiting.file.chunking_strategy["static"]
+        try:
+            chunks = await self._reader.read(
+                self._library.path(file),
+                file.filename,
+                static["max_chunk_size_tokens"],
+                static["chunk_overlap_tokens"],
+            )
+        except Unreadable:
+            raise
+        except Exception as error:  # reading it again would end the same way
+            logger.exception("a file could not be read", extra=_ids(waiting))
+            raise Unreadable(SERVER_ERROR, "The file could not be read.") from error
+        if not chunks:
+            raise Unreadable(INVALID_FILE, "The file holds no text.")
+        return chunks
+
+    def _rest(self, seq: int) -> None:
+        seconds = self._rests.get(seq, FIRST_REST)
+        self._rests[seq] = min(2 * seconds, LONGEST_REST)
+        self._resting.add(seq)
+        asyncio.get_running_loop().call_later(seconds, self._resume, seq)
+
+    def _resume(self, seq: int) -> None:
+        self._resting.discard(seq)
+        self._work.set()
+
+    async def _keep_house(self) -> None:
+        while True:
+            self._untidy.clear()
+            await self._store.index_queue.tidy()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HOUSEKEEPING_SECONDS):
+                    await self._untidy.wait()
+
+
+def _size(chunks: Sequence[NewChunk]) -> int:
+    return sum(len(chunk.text.encode()) for chunk in chunks)
+
+
+def _ids(waiting: WaitingFile) -> dict[str, str]:
+    return {"file_id": waiting.file.id, "vector_store_id": waiting.file.vector_store_id}
+
+
+async def _supervise(loop: Callable[[], Awaitable[None]]) -> None:
+    """Run an endless loop: whatever fails it is in the log, and does not end it."""
+    while True:
+        try:
+            await loop()
+        except Exception:  # without this loop nothing would be indexed, or nothing removed
+            logger.exception("a loop of the indexer failed, starting it again")
+            await asyncio.sleep(FIRST_REST)
