@@ -15,6 +15,7 @@ from streamlit_assistant.records import (
     Page,
     Run,
     RunStep,
+    StepStatus,
     T,
     Thread,
 )
@@ -128,8 +129,8 @@ def run(record: Run) -> JSON:
     }
 
 
-def run_step(record: RunStep) -> JSON:
-    """Return the `thread.run.step` object."""
+def run_step(record: RunStep, with_results: bool = False) -> JSON:
+    """Return the `thread.run.step` object; `with_results`: with the text file search found."""
     return {
         "id": record.id,
         "object": "thread.run.step",
@@ -139,15 +140,38 @@ def run_step(record: RunStep) -> JSON:
         "run_id": record.run_id,
         "type": record.type,
         "status": record.status.value,
-        "step_details": record.step_details,
+        "step_details": _step_details(record.step_details, with_results),
         "last_error": record.last_error,
         "expired_at": record.expired_at,
         "cancelled_at": record.cancelled_at,
         "failed_at": record.failed_at,
         "completed_at": record.completed_at,
         "metadata": dict(record.metadata),
-        "usage": record.usage,
+        # A step that waits for tool outputs has used tokens already, but does not say so yet.
+        "usage": None if record.status is StepStatus.IN_PROGRESS else record.usage,
     }
+
+
+def run_step_delta(step_id: str, tool_call: JSON) -> JSON:
+    """Return the `thread.run.step.delta` object that changes one tool call."""
+    return {
+        "id": step_id,
+        "object": "thread.run.step.delta",
+        "delta": {"step_details": {"type": "tool_calls", "tool_calls": [tool_call]}},
+    }
+
+
+def required_action(tool_calls: Sequence[JSON]) -> JSON:
+    """Return a run's `required_action`: the function calls somebody must answer."""
+    calls = [
+        {
+            "id": call["id"],
+            "type": "function",
+            "function": {name: call["function"][name] for name in ("name", "arguments")},
+        }
+        for call in tool_calls
+    ]
+    return {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
 
 
 def model(model_id: str, created: int, owned_by: str) -> JSON:
@@ -184,6 +208,26 @@ def deleted(object_id: str, kind: str) -> JSON:
 def error(message: str, kind: str, param: str | None, code: str | None) -> JSON:
     """Return OpenAI's error envelope."""
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def _step_details(details: JSON, with_results: bool) -> JSON:
+    if details["type"] != "tool_calls":
+        return details
+    calls = [_tool_call(call, with_results) for call in details["tool_calls"]]
+    return {"type": "tool_calls", "tool_calls": calls}
+
+
+def _tool_call(call: JSON, with_results: bool) -> JSON:
+    if call["type"] != "file_search":
+        return call
+    shown = dict(call["file_search"])
+    if "results" in shown and not with_results:
+        shown["results"] = [
+            {name: value for name, value in result.items() if name != "content"}
+            for result in shown["results"]
+        ]
+    # What else is stored with a search is ours: the protocol has no place for its arguments.
+    return {"id": call["id"], "type": "file_search", "file_search": shown}
 
 
 def _or(value: Any, default: Any) -> Any:

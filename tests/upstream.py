@@ -70,7 +70,11 @@ class Upstream:
     async def _complete(self, request: Request) -> Response:
         body = await request.json()
         received = Received(dict(request.headers), body)
-        script = self._scripts.popleft() if self._scripts else think(received.messages)
+        script = (
+            self._scripts.popleft()
+            if self._scripts
+            else think(received.messages, body.get("tools", ()))
+        )
         self.requests.append(received)
         return Reply(script, received, number=len(self.requests))
 

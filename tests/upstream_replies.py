@@ -103,13 +103,15 @@ class Reply(Response):
                 await asyncio.sleep(max(began + number / answer.rate - time.monotonic(), 0))
             self._received.sent.append(time.time())
             yield self._wire.token(token)
+        for frame in self._wire.calls(answer.calls):
+            yield frame
         for frame in self._last_frames(answer):
             yield frame
 
     def _last_frames(self, answer: Answer) -> Iterator[bytes]:
         match answer.ending:
             case Ending.PROPER:
-                yield self._wire.finish(answer.reason)
+                yield self._wire.finish("tool_calls" if answer.calls else answer.reason)
                 yield self._wire.usage(len(answer.tokens) + len(answer.thoughts)) + DONE
             case Ending.NO_FINISH:
                 yield DONE

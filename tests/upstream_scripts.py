@@ -8,7 +8,7 @@ from enum import Enum, auto
 from itertools import cycle
 from types import MappingProxyType
 
-from tests.upstream_wire import JSON, OLLAMA, Dialect, error_body
+from tests.upstream_wire import JSON, OLLAMA, Call, Dialect, error_body
 
 
 class Ending(Enum):
@@ -61,6 +61,7 @@ class Answer:
     reason: str = "stop"
     dialect: Dialect = OLLAMA
     as_one_body: bool = False  # JSON, although a stream was asked for
+    calls: Sequence[Call] = ()  # after the tokens
     byte_by_byte: bool = False  # so that characters are cut in two between packets
 
     @property

@@ -4,6 +4,7 @@ The shapes differ where the servers differ, each in the ways that have broken cl
 """
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,15 @@ JSON = dict[str, Any]
 
 DONE = b"data: [DONE]\n\n"
 CREATED = 1_795_000_000
+PIECE_OF_ARGUMENTS = 7  # characters
+
+
+@dataclass(frozen=True)
+class Call:
+    """The model calls a function."""
+
+    name: str
+    arguments: str = "{}"
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,7 @@ class Dialect:
     usage_has_choice: bool = False
     prelude: JSON | None = None  # a chunk without choices before all others
     comment: str | None = None  # sent as a comment line before the first token
+    whole_calls: bool = False  # each function call in one chunk, all with the number 0
     compact: bool = False  # no space after `data:`, and lines that end with CRLF
 
 
@@ -34,6 +45,7 @@ OLLAMA = Dialect(
     every_delta={"role": "assistant"},
     last_delta={"role": "assistant", "content": ""},
     every_chunk={"system_fingerprint": "fp_ollama"},
+    whole_calls=True,
 )
 LLAMA_CPP = Dialect(
     first_delta={"role": "assistant", "content": None},
@@ -100,6 +112,22 @@ class Wire:
         """Return the frame of a piece of the model's thinking."""
         silence = {"content": ""} if self._dialect.every_delta else {}
         return self._delta(silence | {self._dialect.reasoning_field: text})
+
+    def calls(self, calls: Sequence[Call]) -> Iterator[bytes]:
+        """Yield the frames of function calls, in pieces unless the server sends them whole."""
+        for place, call in enumerate(calls):
+            index = 0 if self._dialect.whole_calls else place
+            opened = {"index": index, "id": f"call_{self._number}_{place}", "type": "function"}
+            if self._dialect.whole_calls:
+                yield self._call(opened, name=call.name, arguments=call.arguments)
+                continue
+            yield self._call(opened, name=call.name, arguments="")
+            for start in range(0, len(call.arguments), PIECE_OF_ARGUMENTS):
+                piece = call.arguments[start : start + PIECE_OF_ARGUMENTS]
+                yield self._call({"index": index}, arguments=piece)
+
+    def _call(self, call: JSON, **function: str) -> bytes:
+        return self._delta({"tool_calls": [{**call, "function": function}]})
 
     def finish(self, reason: str) -> bytes:
         """Return the frame that says why the answer ends."""

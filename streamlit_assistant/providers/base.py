@@ -10,24 +10,62 @@ from streamlit_assistant.records import JSON
 
 @dataclass(frozen=True)
 class PromptMessage:
-    """One message of the conversation, its `content` parts as the Assistants API stores them."""
+    """One message of the conversation, its `content` parts as the Assistants API stores them.
+
+    Images are `image_url` parts; the bytes of an uploaded one stand in its address.
+    """
 
     role: str
     content: Sequence[JSON]
 
 
 @dataclass(frozen=True)
+class FunctionCall:
+    """A call the model made; `arguments` is JSON text, or what the model took for it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class CallsMessage:
+    """A turn in which the model called functions, and perhaps said something before."""
+
+    calls: Sequence[FunctionCall]
+    content: Sequence[JSON] = ()
+
+
+@dataclass(frozen=True)
+class OutputMessage:
+    """What a called function returned."""
+
+    call_id: str
+    output: str
+
+
+Turn = PromptMessage | CallsMessage | OutputMessage
+
+
+@dataclass(frozen=True)
 class ModelRequest:
-    """Everything a model server needs for one answer. None means "leave it to the server"."""
+    """Everything a model server needs for one answer. None means "leave it to the server".
+
+    `functions` are definitions as in a function tool. `tool_choice` is `auto`, `required` or the
+    name of a function after a colon, as in `function:get_weather`.
+    """
 
     model: str
     instructions: str
-    messages: Sequence[PromptMessage]
+    messages: Sequence[Turn]
     temperature: float | None = None
     top_p: float | None = None
     max_completion_tokens: int | None = None
     response_format: str | JSON = "auto"
     reasoning_effort: str | None = None
+    functions: Sequence[JSON] = ()
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +90,23 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class CallStart:
+    """The model begins to call a function; `index` counts the calls of this answer from 0."""
+
+    index: int
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallArguments:
+    """More of the arguments of the call with that index."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of this request, as the model server counted them."""
 
@@ -65,6 +120,7 @@ class FinishReason(StrEnum):
     STOP = "stop"
     MAX_TOKENS = "max_tokens"
     CONTENT_FILTER = "content_filter"
+    TOOL_CALLS = "tool_calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +130,7 @@ class Finish:
     reason: FinishReason
 
 
-Delta = TextDelta | RefusalDelta | ReasoningDelta | Usage | Finish
+Delta = TextDelta | RefusalDelta | ReasoningDelta | CallStart | CallArguments | Usage | Finish
 
 
 class Provider(Protocol):
@@ -90,10 +146,11 @@ class Provider(Protocol):
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A provider and the model it is asked for."""
+    """A provider and the model it is asked for; `context_tokens` None: nobody says how many."""
 
     provider: Provider
     model: str
+    context_tokens: int | None = None
 
 
 class ProviderSource(Protocol):

@@ -5,6 +5,8 @@ from typing import Any, TypeGuard
 
 from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.base import (
+    CallArguments,
+    CallStart,
     Delta,
     Finish,
     FinishReason,
@@ -13,6 +15,7 @@ from streamlit_assistant.providers.base import (
     TextDelta,
     Usage,
 )
+from streamlit_assistant.providers.call_assembly import CallAssembly
 from streamlit_assistant.records import JSON
 
 # Whatever else a server gives as its reason, such as `eos_token`, means that the model was done.
@@ -23,7 +26,7 @@ _REASONS = {
 }
 Said = type[TextDelta] | type[RefusalDelta] | type[ReasoningDelta]
 
-_FAILED_REASONS = {"error", "tool_calls", "function_call"}
+_CALL_REASONS = {"tool_calls", "function_call"}
 # Servers name the thinking differently: DeepSeek, llama.cpp and LM Studio say
 # `reasoning_content`; Ollama, vLLM and OpenRouter say `reasoning`.
 _FIELDS: tuple[tuple[str, Said], ...] = (
@@ -42,6 +45,7 @@ class Reading:
         self.patience = patience
         self.finished = False
         self._halves: dict[str, str] = {}
+        self._calls = CallAssembly()
 
     def deltas(self, chunk: JSON) -> Iterator[Delta]:
         """Yield what a chunk says; raise `UpstreamError` if the model gave up."""
@@ -51,10 +55,22 @@ class Reading:
             if isinstance(said, dict):
                 yield from self._said(said)
             if reason := choice.get("finish_reason"):
-                self.finished = True
-                yield Finish(_finish_reason(str(reason)))
+                yield from self._finish(str(reason))
         if usage := _usage(chunk.get("usage")):
             yield usage
+
+    def _finish(self, reason: str) -> Iterator[Delta]:
+        if self.finished:
+            return  # some servers repeat their reason with the usage
+        self.finished = True
+        if reason == "error" or (reason in _CALL_REASONS and self._calls.empty):
+            raise UpstreamError(f"The model server ended the answer with '{reason}'.")
+        finish = _REASONS.get(reason, FinishReason.STOP)
+        if finish is FinishReason.STOP and not self._calls.empty:
+            # The calls count, not the word: Gemini's for them is `stop`.
+            yield from self._calls.finish()
+            finish = FinishReason.TOOL_CALLS
+        yield Finish(finish)
 
     def _said(self, delta: JSON) -> Iterator[Delta]:
         for name, kind in _FIELDS:
@@ -66,6 +82,14 @@ class Reading:
                 text = part.get("text")
                 if isinstance(text, str):
                     yield from self._text(name, kind, text)
+        yield from self._called(delta)
+
+    def _called(self, delta: JSON) -> Iterator[CallStart | CallArguments]:
+        for piece in _objects(delta.get("tool_calls")):
+            yield from self._calls.take(piece)
+        # The field of before there were several calls in one answer.
+        if isinstance(old := delta.get("function_call"), dict):
+            yield from self._calls.take({"index": 0, "function": old})
 
     def _text(self, name: str, kind: Said, text: str) -> Iterator[Delta]:
         text = self._halves.pop(name, "") + text
@@ -79,12 +103,6 @@ class Reading:
 
 def _objects(value: Any) -> list[JSON]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _finish_reason(reason: str) -> FinishReason:
-    if reason in _FAILED_REASONS:
-        raise UpstreamError(f"The model server ended the answer with '{reason}'.")
-    return _REASONS.get(reason, FinishReason.STOP)
 
 
 def _usage(given: Any) -> Usage | None:

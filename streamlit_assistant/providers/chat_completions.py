@@ -6,13 +6,21 @@ stream, and an end without a reason, both look to its users like an answer that 
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 import httpx2
 
 from streamlit_assistant.event_frames import Frame, FrameDecoder
-from streamlit_assistant.providers.base import Delta, ModelRequest, PromptMessage
+from streamlit_assistant.providers.base import (
+    CallsMessage,
+    Delta,
+    FunctionCall,
+    ModelRequest,
+    OutputMessage,
+    PromptMessage,
+    Turn,
+)
 from streamlit_assistant.providers.chat_chunks import Reading
 from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
 from streamlit_assistant.records import JSON
@@ -105,6 +113,8 @@ class ChatCompletionsProvider:
         }
         if request.response_format != "auto":
             body["response_format"] = request.response_format
+        if request.functions:
+            body |= _tools(request)
         return {name: value for name, value in body.items() if value is not None}
 
 
@@ -114,12 +124,29 @@ def _messages(request: ModelRequest) -> list[JSON]:
     return system + [_message(message) for message in request.messages]
 
 
-def _message(message: PromptMessage) -> JSON:
-    parts = [_content_part(part) for part in message.content]
+def _message(turn: Turn) -> JSON:
+    match turn:
+        case OutputMessage(call_id, output):
+            return {"role": "tool", "tool_call_id": call_id, "content": output}
+        case CallsMessage(calls, content):
+            # Never null: some servers' templates cannot take it.
+            said = _content(content)
+            return {"role": "assistant", "content": said, "tool_calls": [_call(c) for c in calls]}
+        case PromptMessage(role, content):
+            return {"role": role, "content": _content(content)}
+
+
+def _content(content: Sequence[JSON]) -> str | list[JSON]:
+    parts = [_content_part(part) for part in content]
     if all(part["type"] == "text" for part in parts):
         # Some servers split an array into several messages, so plain text stays a string.
-        return {"role": message.role, "content": "\n\n".join(part["text"] for part in parts)}
-    return {"role": message.role, "content": parts}
+        return "\n\n".join(part["text"] for part in parts)
+    return parts
+
+
+def _call(call: FunctionCall) -> JSON:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def _content_part(part: JSON) -> JSON:
@@ -129,3 +156,24 @@ def _content_part(part: JSON) -> JSON:
     if kind == "refusal":
         return {"type": "text", "text": part["refusal"]}
     return part
+
+
+def _tools(request: ModelRequest) -> JSON:
+    tools: JSON = {"tools": [_tool(function) for function in request.functions]}
+    kind, _, name = request.tool_choice.partition(":")
+    if kind == "function":
+        tools["tool_choice"] = {"type": "function", "function": {"name": name}}
+    elif kind != "auto":
+        tools["tool_choice"] = kind
+    if not request.parallel_tool_calls:
+        tools["parallel_tool_calls"] = False
+    return tools
+
+
+def _tool(function: JSON) -> JSON:
+    sent = {name: value for name, value in function.items() if value is not None}
+    if not sent.get("strict"):
+        sent.pop("strict", None)  # what is not asked for need not be understood
+    # Some servers stumble over a function without parameters.
+    sent.setdefault("parameters", {"type": "object", "properties": {}})
+    return {"type": "function", "function": sent}

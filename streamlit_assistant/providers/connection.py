@@ -10,12 +10,15 @@ from streamlit_assistant import __version__
 from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.base import Provider
 from streamlit_assistant.providers.chat_completions import ChatCompletionsProvider
+from streamlit_assistant.providers.embeddings import Embedder
 from streamlit_assistant.providers.upstream import ModelInfo, Upstream
 from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
 from streamlit_assistant.records import JSON
 
 CONNECT_SECONDS = 5.0
 CATALOGUE_KEPT_SECONDS = 30.0
+# OpenRouter and most others, vLLM, LM Studio.
+_CONTEXT_FIELDS = ("context_length", "max_model_len", "max_context_length")
 
 
 class Connection:
@@ -28,6 +31,7 @@ class Connection:
         self.provider: Provider = ChatCompletionsProvider(
             self._client, self._explainer, is_openai=upstream.is_openai
         )
+        self._embedders: dict[str | None, Embedder] = {}
         self._models: Sequence[ModelInfo] = ()
         self._read_at = float("-inf")
         self.seen = False  # whether it ever listed its models
@@ -57,6 +61,18 @@ class Connection:
                 "load one, or name one in OPENAI_MODEL."
             )
         return chat[0]
+
+    def context_tokens(self, model: str) -> int | None:
+        """Return how much a model holds, if its server has said so by now."""
+        return next((known.context_tokens for known in self._models if known.id == model), None)
+
+    def embedder(self, model: str | None) -> Embedder:
+        """Return who makes vectors here; `model` None: with the first model fit for it."""
+        if model not in self._embedders:
+            self._embedders[model] = Embedder(
+                self._client, self._explainer, self.upstream, self.models, model
+            )
+        return self._embedders[model]
 
     async def close(self) -> None:
         """Close the connections to the server."""
@@ -95,4 +111,5 @@ def _model(item: JSON) -> ModelInfo:
         item["id"],
         created if isinstance(created, int) else 0,
         owned_by if isinstance(owned_by, str) and owned_by else "upstream",
+        next((item[name] for name in _CONTEXT_FIELDS if type(item.get(name)) is int), None),
     )

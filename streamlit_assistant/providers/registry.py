@@ -17,6 +17,7 @@ from streamlit_assistant.providers.upstream import (
 
 if TYPE_CHECKING:
     from streamlit_assistant.providers.connection import Connection
+    from streamlit_assistant.providers.embeddings import Embedder
 
 _CONNECTION = "streamlit_assistant.providers.connection"
 PROBE_SECONDS = 1.0  # for an Ollama that may not be there
@@ -26,13 +27,21 @@ class ProviderRegistry:
     """Chooses who answers. `configure` may be called at any time; runs under way keep theirs."""
 
     def __init__(
-        self, upstream: Upstream | None, *, local_base_url: str | None = OLLAMA_BASE_URL
+        self,
+        upstream: Upstream | None,
+        *,
+        local_base_url: str | None = OLLAMA_BASE_URL,
+        embedding_model: str | None = None,
     ) -> None:
-        """`local_base_url` is where to look for a model server when none is configured."""
+        """`local_base_url` is where to look for a model server when none is configured.
+
+        `embedding_model` None: the server's own, or the first it lists that looks like one.
+        """
         self._configured = upstream
         self._local = Upstream(local_base_url) if local_base_url else None
         self._connections: dict[Upstream, Connection] = {}
         self._offline = OfflineProvider()
+        self._embedding_model = embedding_model
 
     def configure(self, upstream: Upstream | None) -> None:
         """Let new runs be answered by another model server."""
@@ -50,7 +59,7 @@ class ProviderRegistry:
             return ModelChoice(self._offline, OFFLINE_MODEL)
         if model == DEFAULT_MODEL:
             model = await connection.default_model()
-        return ModelChoice(connection.provider, model)
+        return ModelChoice(connection.provider, model, connection.context_tokens(model))
 
     async def models(self) -> Sequence[ModelInfo]:
         """Return the models that can be asked for now; raise `UpstreamError`."""
@@ -58,6 +67,11 @@ class ProviderRegistry:
         if connection is None:
             return [ModelInfo(OFFLINE_MODEL, 0, "streamlit-assistant")]
         return await connection.models()
+
+    async def embedder(self) -> "Embedder | None":
+        """Return who makes vectors for search; None without a model server."""
+        connection = await self._connection()
+        return None if connection is None else connection.embedder(self._embedding_model)
 
     async def summary(self) -> str:
         """Return a few words on who answers, for the person who starts the server."""

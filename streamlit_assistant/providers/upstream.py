@@ -34,11 +34,15 @@ class Upstream:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A model as the server's list names it; `created` in Unix seconds."""
+    """A model as the server's list names it; `created` in Unix seconds.
+
+    `context_tokens` is what prompt and answer may have together, where the list tells.
+    """
 
     id: str
     created: int
     owned_by: str
+    context_tokens: int | None = None
 
 
 def configured_upstream(

@@ -1,5 +1,6 @@
 """The message a run writes, with its run step: from the first token to the end."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from streamlit_assistant import responses
@@ -9,31 +10,35 @@ from streamlit_assistant.records import (
     MessageStatus,
     Run,
     RunStep,
-    StepStatus,
     new_id,
 )
-from streamlit_assistant.runs.delta_fold import MessageFold
+from streamlit_assistant.runs.citations import CitationFinder
+from streamlit_assistant.runs.delta_fold import TEXT, MessageFold
 from streamlit_assistant.runs.endings import Ending
-from streamlit_assistant.runs.journal import Emission, Journal
-
-_REACHED_AT = {
-    StepStatus.COMPLETED: "completed_at",
-    StepStatus.FAILED: "failed_at",
-    StepStatus.CANCELLED: "cancelled_at",
-    StepStatus.EXPIRED: "expired_at",
-}
+from streamlit_assistant.runs.journal import Closing, Journal
+from streamlit_assistant.runs.run_steps import ended_step, new_step
 
 
 class Answer:
     """An assistant message that grows."""
 
-    def __init__(self, message: Message, step: RunStep, fold: MessageFold) -> None:
+    def __init__(
+        self,
+        message: Message,
+        step: RunStep,
+        fold: MessageFold,
+        sources: Mapping[str, str],
+    ) -> None:
+        """`sources`: the file ids behind the numbers of citation markers."""
         self._message = message
         self._step = step
         self._fold = fold
+        self._citations = CitationFinder(sources)
 
     @classmethod
-    async def begin(cls, run: Run, journal: Journal, now: int) -> "Answer":
+    async def begin(
+        cls, run: Run, journal: Journal, now: int, sources: Mapping[str, str]
+    ) -> "Answer":
         """Announce an empty message and the step that creates it."""
         message = Message(
             id=new_id("msg"),
@@ -45,18 +50,8 @@ class Answer:
             assistant_id=run.assistant_id,
             run_id=run.id,
         )
-        step = RunStep(
-            id=new_id("step"),
-            run_id=run.id,
-            thread_id=run.thread_id,
-            assistant_id=run.assistant_id,
-            created_at=now,
-            type="message_creation",
-            step_details={
-                "type": "message_creation",
-                "message_creation": {"message_id": message.id},
-            },
-        )
+        creation = {"type": "message_creation", "message_creation": {"message_id": message.id}}
+        step = new_step(run, creation, now)
         shown_step, shown_message = responses.run_step(step), responses.message(message)
         await journal.commit(
             [
@@ -66,19 +61,20 @@ class Answer:
                 ("thread.message.in_progress", shown_message),
             ],
             {},
-            message,
-            step,
+            [message, step],
         )
-        return cls(message, step, MessageFold())
+        return cls(message, step, MessageFold(), sources)
 
     def append(self, kind: str, piece: str, journal: Journal) -> None:
         """Add a piece and show it."""
-        part = self._fold.append(kind, piece)
-        journal.emit("thread.message.delta", responses.message_delta(self._message.id, part))
+        parts = [self._fold.append(kind, piece)]
+        if kind == TEXT:
+            found = self._citations.feed(piece, self._fold.position)
+            parts += [self._fold.annotate(annotation) for annotation in found]
+        for part in parts:
+            journal.emit("thread.message.delta", responses.message_delta(self._message.id, part))
 
-    def end(
-        self, ending: Ending, usage: JSON | None, now: int
-    ) -> tuple[Message, RunStep, list[Emission]]:
+    def end(self, ending: Ending, usage: JSON | None, now: int) -> Closing:
         """Return the final message and step, and the events that announce them."""
         whole = ending.incomplete_reason is None
         message = replace(
@@ -89,10 +85,11 @@ class Answer:
             incomplete_at=None if whole else now,
             incomplete_reason=ending.incomplete_reason,
         )
-        reached: JSON = {"status": ending.step, _REACHED_AT[ending.step]: now}
-        step = replace(self._step, usage=usage, last_error=ending.last_error, **reached)
-        emissions = [
-            (f"thread.message.{message.status}", responses.message(message)),
-            (f"thread.run.step.{step.status}", responses.run_step(step)),
-        ]
-        return message, step, emissions
+        step = ended_step(self._step, ending, usage, now)
+        return Closing(
+            [message, step],
+            [
+                (f"thread.message.{message.status}", responses.message(message)),
+                (f"thread.run.step.{step.status}", responses.run_step(step)),
+            ],
+        )

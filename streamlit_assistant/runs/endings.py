@@ -1,9 +1,9 @@
-"""How a run can end, and what that means for its message and its step."""
+"""How a run can end or pause, and what that means for its message and its step."""
 
 from dataclasses import dataclass
 
 from streamlit_assistant.errors import RunErrorCode
-from streamlit_assistant.records import JSON, RunStatus, StepStatus
+from streamlit_assistant.records import JSON, RunStatus, RunStep, StepStatus
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,22 @@ class Ending:
     last_error: JSON | None = None
 
 
+@dataclass(frozen=True)
+class Pause:
+    """Function calls wait for their outputs; `action` is the run's `required_action`."""
+
+    step: RunStep
+    action: JSON
+
+
 COMPLETED = Ending(RunStatus.COMPLETED, StepStatus.COMPLETED)
 CANCELLED = Ending(RunStatus.CANCELLED, StepStatus.CANCELLED, "run_cancelled")
 EXPIRED = Ending(RunStatus.EXPIRED, StepStatus.EXPIRED, "run_expired")
 OUT_OF_TOKENS = Ending(
     RunStatus.INCOMPLETE, StepStatus.COMPLETED, "max_tokens", {"reason": "max_completion_tokens"}
+)
+OUT_OF_PROMPT = Ending(
+    RunStatus.INCOMPLETE, StepStatus.COMPLETED, "max_tokens", {"reason": "max_prompt_tokens"}
 )
 # The run's `reason` knows only token limits; the message names the filter.
 FILTERED = Ending(RunStatus.INCOMPLETE, StepStatus.COMPLETED, "content_filter", {})

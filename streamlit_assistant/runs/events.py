@@ -30,6 +30,7 @@ class Channel:
         self._start = start
         self._events: list[RunEvent] = []
         self._news = asyncio.Event()
+        self._end = asyncio.Event()
         self.closed = False
 
     @property
@@ -55,7 +56,12 @@ class Channel:
     def close(self) -> None:
         """End every follower once it has read what is there."""
         self.closed = True
+        self._end.set()
         self._wake()
+
+    async def until_closed(self, seconds: float) -> None:
+        """Wait for the end of the events, at most so long."""
+        await _within(seconds, self._end)
 
     async def follow(self, after: int, heartbeat: float) -> AsyncIterator[Sequence[RunEvent]]:
         """Yield the events after a number in batches: what is there, then what comes.
@@ -108,6 +114,12 @@ class EventHub:
         self._over = True
         for run_id in list(self._channels):
             self.close(run_id)
+
+    async def until_paused(self, run_id: str, seconds: float) -> None:
+        """Wait until the run ends or pauses, or for so long; not at all if not active here."""
+        channel = self._channels.get(run_id)
+        if channel is not None:
+            await channel.until_closed(seconds)
 
     async def follow(
         self, run: Run, after: int, heartbeat: float

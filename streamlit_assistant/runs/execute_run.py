@@ -1,43 +1,30 @@
-"""One attempt at one run: ask the model, show and store what it says, end in a legal status."""
+"""One attempt at one run: its rounds, what stops them, and a legal status at the end."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, auto
 
 from streamlit_assistant import responses
 from streamlit_assistant.errors import LeaseLost, UpstreamError
-from streamlit_assistant.providers.base import (
-    Delta,
-    Finish,
-    FinishReason,
-    ProviderSource,
-    RefusalDelta,
-    TextDelta,
-    Usage,
-)
+from streamlit_assistant.providers.base import ProviderSource
 from streamlit_assistant.records import JSON, Clock, Run, RunStatus
 from streamlit_assistant.runs import endings
-from streamlit_assistant.runs.answer import Answer
-from streamlit_assistant.runs.delta_fold import REFUSAL, TEXT
-from streamlit_assistant.runs.endings import Ending
-from streamlit_assistant.runs.journal import Emission, Journal
-from streamlit_assistant.runs.prompt import build_request
+from streamlit_assistant.runs.endings import Ending, Pause
+from streamlit_assistant.runs.journal import Closing, Journal
+from streamlit_assistant.runs.recovery import Remains
+from streamlit_assistant.runs.round import added_usage
+from streamlit_assistant.runs.rounds import Rounds
 from streamlit_assistant.runs.transitions import advance
 from streamlit_assistant.store import Store
+from streamlit_assistant.tools.toolbox import Toolbox
 
 logger = logging.getLogger(__name__)
 
-_ENDINGS = {
-    FinishReason.STOP: endings.COMPLETED,
-    FinishReason.MAX_TOKENS: endings.OUT_OF_TOKENS,
-    FinishReason.CONTENT_FILTER: endings.FILTERED,
-}
 _OUTCOME = (
     *("status", "model", "usage", "last_error", "incomplete_details", "expires_at"),
-    *("completed_at", "failed_at", "cancelled_at"),
+    *("required_action", "completed_at", "failed_at", "cancelled_at"),
 )
 INTERRUPTED = "The server was stopped while this answer was being written."
 DEFECT = "Sorry, something went wrong on this server. Its log says what."
@@ -47,6 +34,7 @@ class Stop(Enum):
     """Why an attempt was told to stop."""
 
     CANCEL = auto()  # the run was cancelled
+    EXPIRE = auto()  # nobody came with the tool outputs in time
     SHUTDOWN = auto()  # this process ends
     LOST = auto()  # another process owns the run, or it was deleted
 
@@ -60,19 +48,20 @@ class RunExecution:
         journal: Journal,
         store: Store,
         source: ProviderSource,
+        toolbox: Toolbox,
         clock: Clock,
-        answer: Answer | None = None,
+        remains: Remains | None = None,
     ) -> None:
-        """`answer` is what an earlier attempt had shown."""
+        """`remains` is what an earlier attempt left open, if this one is only to end it."""
         self._run = run
         self._journal = journal
         self._store = store
-        self._source = source
         self._clock = clock
-        self._answer = answer
-        self._usage: JSON | None = None
+        self._rounds = Rounds(run, journal, store, source, toolbox, clock)
+        self._remains = remains or Remains()
         self._stop: Stop | None = None
         self._started = False
+        self.begun = clock()
         self.ending = False  # the outcome is decided and being stored
         self._task = asyncio.create_task(self._execute(), name=f"execute {run.id}")
 
@@ -115,10 +104,10 @@ class RunExecution:
             self._run, status=RunStatus.FAILED, failed_at=now, expires_at=None, last_error=error
         )
 
-    async def _outcome(self) -> Ending | None:
-        """Return how the run ends, or None if it is to be handed back unexecuted."""
+    async def _outcome(self) -> Ending | Pause | None:
+        """Return how the run ends or pauses, or None if it is to be handed back unexecuted."""
         try:
-            return self._stopped() if self._stop else await self._ask_model()
+            return self._stopped() if self._stop else await self._work()
         except asyncio.CancelledError:
             if self._stop is None:
                 raise
@@ -137,109 +126,86 @@ class RunExecution:
             return endings.failed(DEFECT)
 
     def _stopped(self) -> Ending | None:
-        if self._stop is Stop.LOST:
-            raise LeaseLost(self._run.id)
-        if self._stop is Stop.CANCEL:
-            return endings.CANCELLED
-        return endings.failed(INTERRUPTED) if self._answer else None
+        match self._stop:
+            case Stop.LOST:
+                raise LeaseLost(self._run.id)
+            case Stop.CANCEL:
+                return endings.CANCELLED
+            case Stop.EXPIRE:
+                return endings.EXPIRED
+        return endings.failed(INTERRUPTED) if self._has_shown else None
 
-    async def _ask_model(self) -> Ending:
+    @property
+    def _has_shown(self) -> bool:
+        open_round = self._rounds.round
+        shown = open_round is not None and (open_round.answer or open_round.calls)
+        return bool(shown or self._remains.opened)
+
+    async def _work(self) -> Ending | Pause:
         if self._run.attempt == 1 or not await self._announced():
             self._journal.emit("thread.run.in_progress", responses.run(self._run))
-        finish: Finish | None = None
         async with asyncio.timeout(self._seconds_left()):
-            choice = await self._source.choose(self._run.model)
-            self._run = replace(self._run, model=choice.model)
-            request = await build_request(self._store, self._run, choice.model)
-            async with aclosing(choice.provider.stream(request)) as deltas:
-                async for delta in deltas:
-                    finish = await self._take(delta) or finish
-        if finish is None:
-            raise UpstreamError("The model server closed the connection before the answer ended.")
-        if self._answer is None and finish.reason is FinishReason.STOP:
-            raise UpstreamError("The model server sent an empty answer.")
-        return _ENDINGS[finish.reason]
+            return await self._rounds.go()
 
     async def _announced(self) -> bool:
-        events = await self._store.events.after(self._run.id, 0)
-        return any(event.name == "thread.run.in_progress" for event in events)
+        # Since it was queued last: tool outputs queue a run again.
+        events = [event.name for event in await self._store.events.after(self._run.id, 0)]
+        events = events[::-1]
+        return "thread.run.in_progress" in events[: events.index("thread.run.queued")]
 
     def _seconds_left(self) -> float | None:
         if self._run.expires_at is None:
             return None
         return max(self._run.expires_at - self._clock(), 0)
 
-    async def _take(self, delta: Delta) -> Finish | None:
-        match delta:
-            case TextDelta(text):
-                await self._append(TEXT, text)
-            case RefusalDelta(text):
-                await self._append(REFUSAL, text)
-            case Usage(prompt_tokens, completion_tokens):
-                self._usage = {
-                    "prompt_tokens": prompt_tokens,
-                    "completion_tokens": completion_tokens,
-                    "total_tokens": prompt_tokens + completion_tokens,
-                }
-            case Finish():
-                return delta
-        return None
-
-    async def _append(self, kind: str, piece: str) -> None:
-        if not piece:
-            return
-        if self._answer is None:
-            await _untorn(self._begin_answer())
-        if self._answer is not None:
-            self._answer.append(kind, piece, self._journal)
-
-    async def _begin_answer(self) -> None:
-        self._answer = await Answer.begin(self._run, self._journal, int(self._clock()))
-
-    async def _end(self, ending: Ending | None) -> None:
+    async def _end(self, outcome: Ending | Pause | None) -> None:
         self.ending = True
-        if ending is None:
+        if outcome is None:
             await self._journal.commit([], {"lease_owner": None})
-            return
-        now = int(self._clock())
-        emissions: list[Emission] = []
-        if ending is endings.CANCELLED and self._run.status is not RunStatus.CANCELLING:
-            self._run = advance(self._run, RunStatus.CANCELLING, now)
-            emissions.append(("thread.run.cancelling", responses.run(self._run)))
-        message = step = None
-        if self._answer is not None:
-            message, step, announced = self._answer.end(ending, self._usage, now)
-            emissions += announced
+        elif isinstance(outcome, Pause):
+            await self._pause(outcome)
+        else:
+            await self._finish(outcome)
+
+    async def _pause(self, pause: Pause) -> None:
         self._run = advance(
-            self._run,
+            self._rounds.run,
+            RunStatus.REQUIRES_ACTION,
+            int(self._clock()),
+            required_action=pause.action,
+        )
+        emissions = [("thread.run.requires_action", responses.run(self._run))]
+        changes = {**_outcome_columns(self._run), "lease_owner": None}
+        await self._journal.commit(emissions, changes, changed=[pause.step], lasting=True)
+
+    async def _finish(self, ending: Ending) -> None:
+        now = int(self._clock())
+        run = self._rounds.run
+        emissions = []
+        if ending is endings.CANCELLED and run.status is not RunStatus.CANCELLING:
+            run = advance(run, RunStatus.CANCELLING, now)
+            emissions.append(("thread.run.cancelling", responses.run(run)))
+        closing = self._close(ending, now)
+        self._run = advance(
+            run,
             ending.run,
             now,
-            usage=self._usage,
+            required_action=None,
+            usage=added_usage(self._remains.usage, self._rounds.usage),
             last_error=ending.last_error,
             incomplete_details=ending.incomplete_details,
         )
-        emissions.append((f"thread.run.{self._run.status}", responses.run(self._run)))
-        await self._journal.commit(
-            emissions, _outcome_columns(self._run), message, step, lasting=True
-        )
+        emissions += [
+            *closing.emissions,
+            (f"thread.run.{self._run.status}", responses.run(self._run)),
+        ]
+        changes = _outcome_columns(self._run)
+        await self._journal.commit(emissions, changes, changed=closing.records, lasting=True)
 
-
-async def _untorn(work: Coroutine[None, None, None]) -> None:
-    """Await work that a cancellation may follow but not cut in two.
-
-    A transaction may have been committed although its waiter was cancelled; what this process
-    remembers must not differ from what the database holds.
-    """
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error  # and perhaps again: a cancel and an expiry may come together
-    task.result()
-    if cancelled is not None:
-        raise cancelled
+    def _close(self, ending: Ending, now: int) -> Closing:
+        if self._remains.opened is not None:
+            return self._remains.opened.end(ending, None, now)
+        return self._rounds.round.close(ending, now) if self._rounds.round else Closing()
 
 
 def _outcome_columns(run: Run) -> JSON:

@@ -2,22 +2,33 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from streamlit_assistant import responses
 from streamlit_assistant.errors import InvalidRequest, Unavailable
+from streamlit_assistant.file_records import FilledVectorStore
 from streamlit_assistant.providers.base import ProviderSource
-from streamlit_assistant.records import Clock, Message, Run, RunStatus, Thread, new_id
-from streamlit_assistant.runs.answer import Answer
+from streamlit_assistant.records import (
+    Clock,
+    Message,
+    Run,
+    RunEvent,
+    RunStatus,
+    Thread,
+    new_id,
+)
 from streamlit_assistant.runs.events import Channel, EventHub
 from streamlit_assistant.runs.execute_run import RunExecution, Stop
 from streamlit_assistant.runs.journal import EventWriter, Journal
-from streamlit_assistant.runs.recovery import restore_answer
+from streamlit_assistant.runs.recovery import Remains, read_remains
+from streamlit_assistant.runs.submission import submission
 from streamlit_assistant.runs.transitions import TERMINAL, advance
 from streamlit_assistant.store import Fence, Store
+from streamlit_assistant.tools.toolbox import Toolbox
 
 MOST_RUNS = 64  # at once in this process; the others wait in the database
 DRAIN_SECONDS = 2.0  # how long running answers may go on when the process is told to end
@@ -25,6 +36,7 @@ STOP_SECONDS = 3.0  # how long storing them may take after that
 RETRY_SECONDS = 1.0  # pause after the database failed
 CANCEL_SECONDS = 10.0  # how long a cancellation may wait for the database
 NUMBERS_SKIPPED = 100_000  # more events than a process shows between two flushes
+EXPIRY_SECONDS = 1.0  # how often runs that nobody works on are looked at
 EVENTS_KEPT_SECONDS = 24 * 3600
 HOUSEKEEPING_SECONDS = 3600
 
@@ -39,6 +51,7 @@ class RunExecutor:
         store: Store,
         hub: EventHub,
         source: ProviderSource,
+        toolbox: Toolbox,
         clock: Clock,
         *,
         most_runs: int = MOST_RUNS,
@@ -47,6 +60,7 @@ class RunExecutor:
         self._store = store
         self._hub = hub
         self._source = source
+        self._toolbox = toolbox
         self._clock = clock
         self._most_runs = most_runs
         self._drain_seconds = drain_seconds
@@ -64,7 +78,7 @@ class RunExecutor:
             await self._settle(run)
         for run in await self._store.runs.waiting():
             self._hub.open(run.id, run.last_event)
-        loops = (self._writer.run, self._dispatch, self._keep_house)
+        loops = (self._writer.run, self._dispatch, self._expire, self._keep_house)
         self._tasks = [asyncio.create_task(_supervise(loop)) for loop in loops]
         self._work.set()
 
@@ -83,34 +97,62 @@ class RunExecutor:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def create(
-        self, run: Run, new_messages: Sequence[Message] = (), new_thread: Thread | None = None
+        self,
+        run: Run,
+        new_messages: Sequence[Message] = (),
+        new_thread: Thread | None = None,
+        stores: Sequence[FilledVectorStore] = (),
     ) -> None:
-        """Store a queued run with the messages and the thread made for it, and have it executed."""
+        """Store a queued run with all that was made for it, and have it executed."""
         channel = Channel()
         shown = responses.run(run)
         emissions = [("thread.created", responses.thread(new_thread))] if new_thread else []
         emissions += [("thread.run.created", shown), ("thread.run.queued", shown)]
         events = [channel.number(*emission, ahead=n) for n, emission in enumerate(emissions)]
+        with self._room() as at_once:
+            taken = self._taken_at_once(run) if at_once else run
+            await self._store.runs.add(taken, events, new_messages, new_thread, stores)
+            self._begin(taken, channel, events, at_once)
+
+    async def submit(self, thread_id: str, run_id: str, outputs: list[tuple[str, str]]) -> Run:
+        """Go on with a run that waits for these outputs (call id, text); return it queued.
+
+        Its `last_event` is the number behind which a follower sees what comes of it.
+        """
+        with self._room() as at_once:
+            while True:
+                run = await self._store.runs.get(thread_id, run_id)
+                made = await submission(self._store, run, outputs, int(self._clock()))
+                channel = Channel(run.last_event)
+                events = [channel.number(*e, ahead=n) for n, e in enumerate(made.emissions)]
+                taken = self._taken_at_once(made.run) if at_once else made.run
+                if await self._store.runs.resume(taken, made.step, events):
+                    self._begin(taken, channel, events, at_once)
+                    return made.run
+
+    @contextmanager
+    def _room(self) -> Iterator[bool]:
         if self._draining:
             raise Unavailable("The server is ending; try again in a moment.")
         # The place is taken before the insert is waited for, or a burst would overrun the bound.
         at_once = self._has_room
         self._arriving += at_once
         try:
-            taken = self._taken_at_once(run) if at_once else run
-            await self._store.runs.add(taken, events, new_messages, new_thread)
-            channel.add(events)
-            self._hub.adopt(run.id, channel)
-            if at_once:
-                self._execute(taken)
+            yield at_once
         finally:
             self._arriving -= at_once
             self._work.set()
 
+    def _begin(self, run: Run, channel: Channel, events: Sequence[RunEvent], at_once: bool) -> None:
+        channel.add(events)
+        self._hub.adopt(run.id, channel)
+        if at_once:
+            self._execute(replace(run, last_event=events[-1].seq))
+
     def _taken_at_once(self, run: Run) -> Run:
         # Inserted and leased in one transaction: no detour through the queue.
         started = advance(run, RunStatus.IN_PROGRESS, int(self._clock()))
-        return replace(started, lease_owner=self._name, attempt=1)
+        return replace(started, lease_owner=self._name, attempt=run.attempt + 1)
 
     @property
     def _has_room(self) -> bool:
@@ -120,6 +162,11 @@ class RunExecutor:
     def draining(self) -> bool:
         """Whether no more runs are taken, because the process ends."""
         return self._draining
+
+    def age(self, run_id: str) -> float | None:
+        """Return the seconds since this process went to work on a run, if it does now."""
+        execution = self._executions.get(run_id)
+        return None if execution is None else self._clock() - execution.begun
 
     async def cancel(self, thread_id: str, run_id: str) -> Run:
         """Stop a run and return it as `cancelling`; refuse if it has ended."""
@@ -134,8 +181,14 @@ class RunExecutor:
             run = await self._store.runs.get(thread_id, run_id)
             if run.status in TERMINAL:
                 raise InvalidRequest(f"Cannot cancel run with status '{run.status}'.")
-            execution = self._executions.get(run_id) or await self._take(run_id)
+            if run.status is RunStatus.CANCELLING:
+                return run
+            execution = self._executions.get(run_id)
             if execution is None:
+                # Shielded: a run that was claimed must be executed, or nobody ever would.
+                if await asyncio.shield(self._take_to_stop(run_id, Stop.CANCEL)):
+                    await self._store.runs.mark_cancelling(run_id)
+                    return self._cancelling(run)
                 # Claimed this instant: its execution is about to appear.
                 await asyncio.sleep(0.01)
             elif execution.ending:
@@ -143,7 +196,11 @@ class RunExecutor:
             else:
                 execution.stop(Stop.CANCEL)
                 await self._store.runs.mark_cancelling(run_id)
-                return advance(run, RunStatus.CANCELLING, int(self._clock()))
+                return self._cancelling(run)
+
+    def _cancelling(self, run: Run) -> Run:
+        now = int(self._clock())
+        return advance(run, RunStatus.CANCELLING, now, required_action=None)
 
     def abandon(self, thread_id: str) -> None:
         """Stop executing on a thread that was deleted."""
@@ -151,15 +208,25 @@ class RunExecutor:
             if execution.thread_id == thread_id:
                 execution.stop(Stop.LOST)
 
-    async def _take(self, run_id: str | None = None) -> RunExecution | None:
-        run = await self._store.runs.claim(self._name, run_id)
+    async def _take(self) -> RunExecution | None:
+        run = await self._store.runs.claim(self._name)
         return None if run is None else self._execute(run)
 
-    def _execute(self, run: Run, answer: Answer | None = None, skipped: int = 0) -> RunExecution:
+    async def _take_to_stop(self, run_id: str, reason: Stop) -> bool:
+        """End a run that nobody works on; return whether it was one."""
+        remains = await read_remains(self._store, run_id)
+        run = await self._store.runs.claim_idle(self._name, run_id)
+        if run is not None:
+            self._execute(run, remains).stop(reason)
+        return run is not None
+
+    def _execute(self, run: Run, remains: Remains | None = None, skipped: int = 0) -> RunExecution:
         fence = Fence(run.id, self._name, run.attempt)
         channel = self._hub.open(run.id, run.last_event + skipped)
         journal = Journal(channel, fence, self._writer, self._store)
-        execution = RunExecution(run, journal, self._store, self._source, self._clock, answer)
+        execution = RunExecution(
+            run, journal, self._store, self._source, self._toolbox, self._clock, remains
+        )
         journal.on_lost = lambda: execution.stop(Stop.LOST)
         self._executions[run.id] = execution
         execution.when_ended(lambda: self._forget(run.id))
@@ -172,8 +239,8 @@ class RunExecutor:
 
     async def _settle(self, run: Run) -> None:
         # Followers may have seen events that were not stored; their numbers must not come again.
-        answer = await restore_answer(self._store, run)
-        execution = self._execute(run, answer, skipped=NUMBERS_SKIPPED)
+        remains = await read_remains(self._store, run.id)
+        execution = self._execute(run, remains, skipped=NUMBERS_SKIPPED)
         cancelled = run.status is RunStatus.CANCELLING
         execution.stop(Stop.CANCEL if cancelled else Stop.SHUTDOWN)
         await execution.ended()
@@ -188,6 +255,12 @@ class RunExecutor:
             except SQLAlchemyError:
                 self._work.set()  # whoever waits must not be forgotten
                 raise
+
+    async def _expire(self) -> None:
+        while True:
+            for run_id in await self._store.runs.overdue(int(self._clock())):
+                await self._take_to_stop(run_id, Stop.EXPIRE)
+            await asyncio.sleep(EXPIRY_SECONDS)
 
     async def _keep_house(self) -> None:
         while True:

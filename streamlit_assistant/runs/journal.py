@@ -7,6 +7,7 @@ Everything a client may act on (a new message, the end of a run) is stored befor
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
@@ -34,6 +35,20 @@ PASSING = (OperationalError, InterfaceError, PoolTimeout)
 LONGEST_PAUSE = 3.0  # seconds between two attempts
 
 Emission = tuple[str, JSON]
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What ends a message or a step: the records to store and the events that announce them."""
+
+    records: Sequence[Message | RunStep] = ()
+    emissions: Sequence[Emission] = ()
+
+    def __add__(self, other: "Closing") -> "Closing":
+        return Closing(
+            [*self.records, *other.records],
+            [*self.emissions, *other.emissions],
+        )
 
 
 class EventWriter:
@@ -104,8 +119,8 @@ class Journal:
         self,
         emissions: Sequence[Emission],
         changes: Mapping[str, Any],
-        message: Message | None = None,
-        step: RunStep | None = None,
+        new: Sequence[Message | RunStep] = (),
+        changed: Sequence[Message | RunStep] = (),
         lasting: bool = False,
     ) -> None:
         """Store events together with what they announce, then show them.
@@ -113,7 +128,7 @@ class Journal:
         `lasting`: try until the database takes it, however long it is away. Raises `LeaseLost` if
         the attempt no longer owns the run.
         """
-        new = [
+        announced = [
             self._channel.number(name, data, ahead) for ahead, (name, data) in enumerate(emissions)
         ]
         async for attempt in AsyncRetrying(
@@ -126,12 +141,12 @@ class Journal:
             with attempt:
                 async with self._writer.lock:
                     # Read under the lock: a flush may just have stored what was pending.
-                    events = [*self.pending, *new]
+                    events = [*self.pending, *announced]
                     await self._store.runs.save(
-                        self.fence, changes=changes, events=events, message=message, step=step
+                        self.fence, changes=changes, events=events, new=new, changed=changed
                     )
                     self.pending.clear()
-        self._channel.add(new)
+        self._channel.add(announced)
 
     def stored(self, count: int) -> None:
         """Forget the first pending events: the database has them."""

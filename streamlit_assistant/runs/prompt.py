@@ -1,29 +1,97 @@
-"""From a thread's messages to what the model is shown."""
+"""From a thread's messages to what the model is shown, within the tokens it may cost."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from streamlit_assistant.providers.base import ModelRequest, PromptMessage
-from streamlit_assistant.records import Message, MessageStatus, Run
+from streamlit_assistant.providers.base import (
+    CallsMessage,
+    ModelRequest,
+    OutputMessage,
+    PromptMessage,
+    Turn,
+)
+from streamlit_assistant.records import JSON, Message, MessageStatus, Run
+from streamlit_assistant.runs.citations import without_markers
+from streamlit_assistant.runs.history import RunHistory
+from streamlit_assistant.runs.offered_tools import OfferedTools
 from streamlit_assistant.store import Store
+from streamlit_assistant.tools.toolbox import ImageFiles
 
 # Newest messages shown when a run does not say how many: bounds the cost of a turn.
 DEFAULT_WINDOW = 200
+BYTES_PER_TOKEN = 4  # of UTF-8: four letters, or one and a third Chinese characters
+TOKENS_PER_IMAGE = 800
+TOKENS_PER_TURN = 4  # for the role and what separates turns
+SHARE_OF_BEGINNING = 4  # the thread's first message may take a quarter of the room
+GONE_IMAGE = "[An image that has been deleted]"
 
 
-async def build_request(store: Store, run: Run, model: str) -> ModelRequest:
-    """Return the request for a run: its instructions and the end of its thread."""
-    window = run.truncation_strategy.get("last_messages") or DEFAULT_WINDOW
-    messages = await store.messages.newest(run.thread_id, window)
+class PromptTooLong(Exception):
+    """Not even the newest message fits into the tokens that are left."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Tokens a round may cost. None: nobody set a limit.
+
+    `is_budget`: the prompt's limit was asked for, so what exceeds it is refused. A limit we only
+    know of is the model server's to enforce: our count is an estimate.
+    """
+
+    prompt: int | None = None
+    completion: int | None = None
+    is_budget: bool = False
+
+
+async def build_request(
+    store: Store,
+    images: ImageFiles,
+    run: Run,
+    history: RunHistory,
+    tools: OfferedTools,
+    room: Room,
+) -> ModelRequest:
+    """Return the request for a round of a run; raise `PromptTooLong`."""
+    instructions = "\n\n".join(text for text in (run.instructions, tools.note) if text)
+    fixed = _tokens(instructions) + _tokens(json.dumps(list(tools.functions)))
+    fixed += sum(_cost(turn) for turn in history.turns)
+    left = None if room.prompt is None else room.prompt - fixed
+    messages = await _messages(store, run)
+    if room.is_budget and left is not None and left < _newest_cost(messages):
+        raise PromptTooLong
+    shown = _fitting(messages, left, run.truncation_strategy["type"])
     return ModelRequest(
-        model=model,
-        instructions=run.instructions,
-        messages=[PromptMessage(m.role, m.content) for m in _shown(messages)],
+        model=run.model,
+        instructions=instructions,
+        messages=[*[await _turn(m, run.owner, images) for m in shown], *history.turns],
         temperature=run.temperature,
         top_p=run.top_p,
-        max_completion_tokens=run.max_completion_tokens,
+        max_completion_tokens=room.completion,
         response_format=run.response_format,
         reasoning_effort=run.reasoning_effort,
+        functions=tools.functions,
+        tool_choice=tools.tool_choice,
+        parallel_tool_calls=run.parallel_tool_calls,
     )
+
+
+def estimated_tokens(request: ModelRequest) -> int:
+    """Return about how many tokens a request costs, for servers that do not count."""
+    fixed = _tokens(request.instructions) + _tokens(json.dumps(list(request.functions)))
+    return fixed + sum(_cost(turn) for turn in request.messages)
+
+
+async def _messages(store: Store, run: Run) -> list[Message]:
+    strategy = run.truncation_strategy
+    asked = strategy.get("last_messages") if strategy["type"] == "last_messages" else None
+    newest = await store.messages.newest(run.thread_id, asked or DEFAULT_WINDOW, but_run=run.id)
+    messages = _shown(newest)
+    if asked is None and len(newest) == DEFAULT_WINDOW:
+        first = await store.messages.first(run.thread_id)
+        if first is not None and all(first.id != message.id for message in messages):
+            messages.insert(0, first)
+    return messages
 
 
 def _shown(messages: Sequence[Message]) -> list[Message]:
@@ -37,3 +105,74 @@ def _shown(messages: Sequence[Message]) -> list[Message]:
 
 def _is_broken_answer(message: Message) -> bool:
     return message.role == "assistant" and message.status is not MessageStatus.COMPLETED
+
+
+def _fitting(messages: Sequence[Message], left: int | None, strategy: str) -> list[Message]:
+    """Return the messages that fit: the newest, and with `auto` the first; the middle goes."""
+    if left is None or not messages:
+        return list(messages)
+    costs = [_cost_of_content(message.content) for message in messages]
+    if sum(costs) <= left:
+        return list(messages)
+    left -= costs[-1]
+    head = []
+    if strategy == "auto" and len(messages) > 1 and costs[0] <= left // SHARE_OF_BEGINNING:
+        head = [messages[0]]
+        left -= costs[0]
+    tail = [messages[-1]]
+    for message, cost in zip(messages[-2:0:-1], costs[-2:0:-1], strict=True):
+        left -= cost
+        if left < 0:
+            break
+        tail.append(message)
+    return head + tail[::-1]
+
+
+def _newest_cost(messages: Sequence[Message]) -> int:
+    return _cost_of_content(messages[-1].content) if messages else 0
+
+
+async def _turn(message: Message, owner: str, images: ImageFiles) -> PromptMessage:
+    return PromptMessage(message.role, [await _part(p, owner, images) for p in message.content])
+
+
+async def _part(part: JSON, owner: str, images: ImageFiles) -> JSON:
+    if part["type"] == "text" and part["text"]["annotations"]:
+        text = without_markers(part["text"]["value"], part["text"]["annotations"])
+        return {"type": "text", "text": {"value": text, "annotations": []}}
+    if part["type"] == "image_file":
+        image = part["image_file"]
+        url = await images.data_url(owner, image["file_id"])
+        if url is None:
+            return {"type": "text", "text": {"value": GONE_IMAGE, "annotations": []}}
+        detail = image.get("detail") or "auto"
+        return {"type": "image_url", "image_url": {"url": url, "detail": detail}}
+    return part
+
+
+def _cost(turn: Turn) -> int:
+    match turn:
+        case OutputMessage(_, output):
+            return TOKENS_PER_TURN + _tokens(output)
+        case CallsMessage(calls, content):
+            called = sum(_tokens(call.name) + _tokens(call.arguments) for call in calls)
+            return called + _cost_of_content(content)
+        case PromptMessage(_, content):
+            return _cost_of_content(content)
+
+
+def _cost_of_content(content: Iterable[JSON]) -> int:
+    return TOKENS_PER_TURN + sum(_cost_of_part(part) for part in content)
+
+
+def _cost_of_part(part: JSON) -> int:
+    match part["type"]:
+        case "text":
+            return _tokens(part["text"]["value"])
+        case "refusal":
+            return _tokens(part["refusal"])
+    return TOKENS_PER_IMAGE
+
+
+def _tokens(text: str) -> int:
+    return -(-len(text.encode()) // BYTES_PER_TOKEN)

@@ -1,27 +1,60 @@
-"""What a killed process had shown of an answer, put together again from the stored events."""
+"""What an attempt left open: the answer of a killed process, the calls of a waiting run."""
 
 import json
+from dataclasses import dataclass
 
-from streamlit_assistant.records import PageQuery, Run, StepStatus
+from streamlit_assistant.records import JSON, PageQuery, RunStep, StepStatus
 from streamlit_assistant.runs.answer import Answer
-from streamlit_assistant.runs.delta_fold import MessageFold
+from streamlit_assistant.runs.call_step import CallStep
+from streamlit_assistant.runs.delta_fold import CallFold, MessageFold
+from streamlit_assistant.runs.round import added_usage
+from streamlit_assistant.runs.run_steps import TOOL_CALLS
 from streamlit_assistant.store import Store
 
 MOST_STEPS = 100
 
 
-async def restore_answer(store: Store, run: Run) -> Answer | None:
-    """Return the unfinished answer of a run as its followers saw it, or None."""
-    page = await store.steps.page(run.id, PageQuery(limit=MOST_STEPS))
-    step = next((step for step in page.items if step.status is StepStatus.IN_PROGRESS), None)
-    if step is None:
-        return None
+@dataclass(frozen=True)
+class Remains:
+    """The unfinished part of a run, and the tokens of the finished ones."""
+
+    opened: Answer | CallStep | None = None
+    usage: JSON | None = None
+
+
+async def read_remains(store: Store, run_id: str) -> Remains:
+    """Return what there is of a run, as its followers saw it."""
+    page = await store.steps.page(run_id, PageQuery(limit=MOST_STEPS))
+    spent = None
+    for step in page.items:
+        spent = added_usage(spent, step.usage)
+    unfinished = [step for step in page.items if step.status is StepStatus.IN_PROGRESS]
+    if not unfinished:
+        return Remains(None, spent)
+    restore = _calls if unfinished[0].type == TOOL_CALLS else _answer
+    return Remains(await restore(store, unfinished[0]), spent)
+
+
+async def _calls(store: Store, step: RunStep) -> CallStep:
+    fold = CallFold()
+    stored = step.step_details[TOOL_CALLS]
+    if not stored:
+        for delta in await _deltas(store, step.run_id, "thread.run.step.delta", step.id):
+            for call in delta["step_details"]["tool_calls"]:
+                fold.absorb(call)
+    return CallStep(step, fold, False, stored)
+
+
+async def _answer(store: Store, step: RunStep) -> Answer:
     message_id = step.step_details["message_creation"]["message_id"]
-    message = await store.messages.get(run.thread_id, message_id)
+    message = await store.messages.get(step.thread_id, message_id)
     fold = MessageFold()
-    for event in await store.events.after(run.id, 0):
-        if event.name == "thread.message.delta":
-            delta = json.loads(event.data)
-            if delta["id"] == message_id:
-                fold.absorb(delta["delta"]["content"][0])
-    return Answer(message, step, fold)
+    for delta in await _deltas(store, step.run_id, "thread.message.delta", message_id):
+        fold.absorb(delta["content"][0])
+    return Answer(message, step, fold, {})
+
+
+async def _deltas(store: Store, run_id: str, name: str, object_id: str) -> list[JSON]:
+    events = await store.events.after(run_id, 0)
+    found = [json.loads(event.data) for event in events if event.name == name]
+    return [data["delta"] for data in found if data["id"] == object_id]

@@ -10,14 +10,20 @@ import pytest
 
 from streamlit_assistant.errors import RunErrorCode, UpstreamError
 from streamlit_assistant.providers.base import (
+    CallArguments,
+    CallsMessage,
+    CallStart,
     Delta,
     Finish,
     FinishReason,
+    FunctionCall,
     ModelRequest,
+    OutputMessage,
     PromptMessage,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
+    Turn,
     Usage,
 )
 from streamlit_assistant.providers.chat_completions import ChatCompletionsProvider
@@ -415,3 +421,97 @@ async def test_an_error_in_one_body_is_told_in_the_servers_words(
     _, error = await failure(provider)
 
     assert error.message.endswith("provider overloaded")
+
+
+FUNCTION = {"name": "get_weather", "description": "The weather.", "strict": False}
+
+
+async def test_calls_arrive_as_deltas_whatever_the_reason_says(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    opened = {"index": 0, "id": "call_1", "type": "function"}
+    for reason in ("tool_calls", "stop", "function_call"):
+        upstream.say(
+            chunk(tool_calls=[{**opened, "function": {"name": "f", "arguments": ""}}]),
+            chunk(tool_calls=[{"index": 0, "function": {"arguments": '{"a": 1}'}}]),
+            chunk(reason),
+        )
+
+        assert await deltas(provider) == [
+            CallStart(0, "call_1", "f"),
+            CallArguments(0, '{"a": 1}'),
+            Finish(FinishReason.TOOL_CALLS),
+        ]
+
+
+async def test_a_call_cut_off_by_a_limit_says_so(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    opened = {"index": 0, "id": "call_1", "function": {"name": "f", "arguments": '{"a'}}
+    upstream.say(chunk(tool_calls=[opened]), chunk("length"))
+
+    assert (await deltas(provider))[-1] == Finish(FinishReason.MAX_TOKENS)
+
+
+async def test_the_function_call_of_old_servers_is_one_too(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(
+        chunk(function_call={"name": "f", "arguments": "{"}),
+        chunk(function_call={"arguments": "}"}),
+        chunk("function_call"),
+    )
+
+    start, *rest = await deltas(provider)
+    assert isinstance(start, CallStart)
+    assert start.name == "f"
+    assert rest == [CallArguments(0, "{"), CallArguments(0, "}"), Finish(FinishReason.TOOL_CALLS)]
+
+
+async def test_functions_are_sent_as_tools(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(chunk(content="x"), chunk("stop"))
+    await deltas(provider, request(functions=[FUNCTION]))
+    await deltas(provider, request(functions=[{**FUNCTION, "strict": True}]))
+    named = request(functions=[FUNCTION], tool_choice="function:get_weather")
+    await deltas(provider, named)
+    forced = request(functions=[FUNCTION], tool_choice="required", parallel_tool_calls=False)
+    await deltas(provider, forced)
+    plain, strict, chosen, required = upstream.requests
+
+    empty = {"type": "object", "properties": {}}
+    described = {"name": "get_weather", "description": "The weather.", "parameters": empty}
+    assert plain["tools"] == [{"type": "function", "function": described}]
+    assert "tool_choice" not in plain
+    assert "parallel_tool_calls" not in plain
+    assert strict["tools"][0]["function"]["strict"] is True
+    assert chosen["tool_choice"] == {"type": "function", "function": {"name": "get_weather"}}
+    assert (required["tool_choice"], required["parallel_tool_calls"]) == ("required", False)
+
+
+async def test_calls_and_their_outputs_are_sent_as_turns(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(chunk(content="x"), chunk("stop"))
+    calls = CallsMessage([FunctionCall("c1", "f", "{}")])
+    spoken = CallsMessage([FunctionCall("c2", "f", "{}")], [text("Looking.")])
+    outputs = OutputMessage("c1", "one"), OutputMessage("c2", "two")
+    turns: list[Turn] = [calls, outputs[0], spoken, outputs[1]]
+    await deltas(provider, ModelRequest("m", "", turns))
+
+    function = {"name": "f", "arguments": "{}"}
+    assert upstream.requests[0]["messages"] == [
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": "c1", "type": "function", "function": function}],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "one"},
+        {
+            "role": "assistant",
+            "content": "Looking.",
+            "tool_calls": [{"id": "c2", "type": "function", "function": function}],
+        },
+        {"role": "tool", "tool_call_id": "c2", "content": "two"},
+    ]

@@ -176,3 +176,17 @@ async def test_a_local_server_that_is_busy_is_still_there(
     upstream.pause_before = 1.5
 
     assert isinstance((await local.choose("llama3.2")).provider, ChatCompletionsProvider)
+
+
+async def test_what_a_model_holds_is_taken_from_the_server_s_list(upstream: RawUpstream) -> None:
+    fields = ("context_length", "max_model_len", "max_context_length")
+    listed = [{"id": name, name: 8192} for name in fields]
+    upstream.models = [*listed, {"id": "silent"}, {"id": "odd", "context_length": "8k"}]
+    registry = ProviderRegistry(Upstream(upstream.url))
+    unasked = await registry.choose("context_length")
+    await registry.models()
+    known = [await registry.choose(name) for name in (*fields, "silent", "odd", "other")]
+    await registry.close()
+
+    assert unasked.context_tokens is None
+    assert [choice.context_tokens for choice in known] == [8192, 8192, 8192, None, None, None]

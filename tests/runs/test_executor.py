@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,10 @@ from streamlit_assistant.errors import InvalidRequest, RunErrorCode, UpstreamErr
 from streamlit_assistant.providers.base import (
     Finish,
     FinishReason,
+    PromptMessage,
     ReasoningDelta,
     RefusalDelta,
+    Turn,
     Usage,
 )
 from streamlit_assistant.records import JSON, MessageStatus, PageQuery, Run, RunStatus, StepStatus
@@ -22,6 +25,7 @@ from streamlit_assistant.store import Store
 from tests.conftest import FakeClock
 from tests.factories import make_message, make_run, make_thread
 from tests.scripted_provider import STOP, Line, ScriptedProvider
+from tests.scripted_toolbox import ScriptedFiles
 
 HEARTBEAT = 5.0
 
@@ -30,23 +34,34 @@ class Site:
     """A store with an executor on it, and a thread with one question."""
 
     def __init__(self, store: Store, clock: FakeClock, provider: ScriptedProvider) -> None:
+        self.files = ScriptedFiles()
         self.store = store
         self.clock = clock
         self.provider = provider
         self.hub = EventHub(store)
-        self.executor = RunExecutor(store, self.hub, provider, clock, drain_seconds=0.05)
+        self.executor = RunExecutor(
+            store, self.hub, provider, self.files.toolbox, clock, drain_seconds=0.05
+        )
         self.thread_id = ""
 
-    async def ask(self, question: str = "hello") -> Run:
+    async def next_process(self, **options: Any) -> None:
+        await self.executor.stop()
+        self.hub = EventHub(self.store)
+        self.executor = RunExecutor(
+            self.store, self.hub, self.provider, self.files.toolbox, self.clock, **options
+        )
+        await self.executor.start()
+
+    async def ask(self, question: str = "hello", **fields: Any) -> Run:
         if not self.thread_id:
             thread = make_thread()
             self.thread_id = thread.id
             await self.store.threads.add(thread)
         await self.store.messages.add(make_message(self.thread_id, question))
-        return await self.start()
+        return await self.start(**fields)
 
-    async def start(self) -> Run:
-        run = make_run(self.thread_id, expires_at=int(self.clock()) + 600)
+    async def start(self, **fields: Any) -> Run:
+        run = make_run(self.thread_id, **{"expires_at": int(self.clock()) + 600, **fields})
         await self.executor.create(run)
         return run
 
@@ -73,6 +88,12 @@ class Site:
             async for batch in self.hub.follow(current, 0, HEARTBEAT):
                 if any(event.name == name for event in batch):
                     return
+
+
+def said(turn: Turn) -> tuple[str, str]:
+    """Who says what in a turn that the model is shown."""
+    assert isinstance(turn, PromptMessage)
+    return turn.role, turn.content[0]["text"]["value"]
 
 
 @asynccontextmanager
@@ -144,7 +165,7 @@ async def test_the_model_is_shown_the_whole_conversation(store: Store, clock: Fa
         await s.ended(await s.ask("one"))
         await s.ended(await s.ask("two"))
 
-    shown = [(m.role, m.content[0]["text"]["value"]) for m in s.provider.requests[1].messages]
+    shown = [said(turn) for turn in s.provider.requests[1].messages]
     assert shown == [("user", "one"), ("assistant", "first answer"), ("user", "two")]
 
 
@@ -195,7 +216,7 @@ async def test_an_upstream_failure_keeps_the_text_and_says_why(
 
     assert again.status is RunStatus.COMPLETED
     # The broken answer is replaced by the new one, not continued.
-    assert [m.role for m in s.provider.requests[1].messages] == ["user"]
+    assert [said(turn)[0] for turn in s.provider.requests[1].messages] == ["user"]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +264,9 @@ async def test_cancelling_closes_the_upstream_and_keeps_the_text(
 
 async def test_a_waiting_run_can_be_cancelled(store: Store, clock: FakeClock) -> None:
     s = Site(store, clock, ScriptedProvider(["busy", asyncio.Event()]))
-    s.executor = RunExecutor(store, s.hub, s.provider, clock, most_runs=1, drain_seconds=0.05)
+    s.executor = RunExecutor(
+        store, s.hub, s.provider, s.files.toolbox, clock, most_runs=1, drain_seconds=0.05
+    )
     await s.executor.start()
     busy = await s.ask()
     await s.until_seen(busy, "thread.message.delta")

@@ -34,9 +34,9 @@ class FaultyRuns(Runs):
         await asyncio.sleep(self.slow)
         await super().save(*args, **kwargs)
 
-    async def claim(self, lease_owner: str, run_id: str | None = None) -> Run | None:
+    async def claim(self, lease_owner: str) -> Run | None:
         await self._fault("claim")
-        return await super().claim(lease_owner, run_id)
+        return await super().claim(lease_owner)
 
     async def _fault(self, name: str) -> None:
         if self.away[name]:
@@ -86,10 +86,12 @@ async def test_a_claim_that_fails_is_tried_again(
     store: Store, clock: FakeClock, faulty: FaultyRuns
 ) -> None:
     s = Site(store, clock, ScriptedProvider(["one", STOP], ["two", STOP]))
-    s.executor = RunExecutor(store, s.hub, s.provider, clock, most_runs=0, drain_seconds=0.05)
+    s.executor = RunExecutor(
+        store, s.hub, s.provider, s.files.toolbox, clock, most_runs=0, drain_seconds=0.05
+    )
     run = await s.ask()  # no room: it waits in the database
     faulty.away["claim"] = 1
-    with_room = RunExecutor(store, s.hub, s.provider, clock, drain_seconds=0.05)
+    with_room = RunExecutor(store, s.hub, s.provider, s.files.toolbox, clock, drain_seconds=0.05)
     await with_room.start()
 
     async def completed() -> bool:
@@ -104,7 +106,9 @@ async def test_a_burst_does_not_overrun_the_bound(store: Store, clock: FakeClock
     scripts: list[list[Line]] = [["x", gate, STOP] for _ in range(12)]
     provider = ScriptedProvider(*scripts)
     s = Site(store, clock, provider)
-    s.executor = RunExecutor(store, s.hub, provider, clock, most_runs=2, drain_seconds=0.05)
+    s.executor = RunExecutor(
+        store, s.hub, provider, s.files.toolbox, clock, most_runs=2, drain_seconds=0.05
+    )
     await s.executor.start()
     runs = []
     for _ in range(12):

@@ -1,0 +1,157 @@
+"""Embeddings of a model server that has them; one that has none is not asked again for a while."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import httpx2
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from streamlit_assistant.errors import UpstreamError
+from streamlit_assistant.providers.upstream import ModelInfo, Upstream
+from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
+from streamlit_assistant.records import JSON, Clock
+
+OPENAI_EMBEDDING_MODEL = "text-embedding-3-large"
+OPENAI_DIMENSIONS = 256  # as OpenAI's own file search
+MOST_INPUTS = 96  # a request
+SECONDS = 60.0  # for one request; a model may have to be loaded first
+ATTEMPTS = 3
+NONE_SECONDS = 300.0  # before a server without embeddings is asked again
+FAILED_SECONDS = 30.0  # the same for one that failed
+_HAS_NONE = (400, 404, 405, 410, 422, 501)
+
+logger = logging.getLogger(__name__)
+
+
+class Embedder:
+    """Turns texts into vectors with a model of one server."""
+
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        explainer: Explainer,
+        upstream: Upstream,
+        models: Callable[[], Awaitable[Sequence[ModelInfo]]],
+        model: str | None = None,
+        *,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """`models` lists those of the server, for where none is named by `model`."""
+        self._client = client
+        self._explainer = explainer
+        self._upstream = upstream
+        self._models = models
+        self._named = model
+        self._clock = clock
+        self._rests_until = float("-inf")
+
+    async def model(self) -> str | None:
+        """Return which model makes the vectors, or None while there is none to be had.
+
+        Vectors are comparable only with those of the same name.
+        """
+        name = await self._model() if self._clock() >= self._rests_until else None
+        if name is None or (dimensions := self._dimensions(name)) is None:
+            return name
+        return f"{name}/{dimensions}"
+
+    async def embed(
+        self, texts: Sequence[str], *, attempts: int = ATTEMPTS, seconds: float = SECONDS
+    ) -> list[list[float]] | None:
+        """Return a vector for each text, or None where the server gives none."""
+        model = await self._model() if self._clock() >= self._rests_until else None
+        if model is None:
+            return None
+        vectors: list[list[float]] = []
+        try:
+            for at in range(0, len(texts), MOST_INPUTS):
+                body = self._body(model, texts[at : at + MOST_INPUTS])
+                vectors += await self._try(body, attempts, seconds)
+        except _NoneHere as reason:
+            self._rest(NONE_SECONDS, f"answered {reason}")
+            return None
+        except UpstreamError as error:
+            self._rest(FAILED_SECONDS, error.message)
+            return None
+        return vectors
+
+    async def _model(self) -> str | None:
+        if self._named is not None:
+            return self._named
+        if self._upstream.is_openai:
+            return OPENAI_EMBEDDING_MODEL
+        try:
+            listed = await self._models()
+        except UpstreamError as error:
+            self._rest(FAILED_SECONDS, error.message)
+            return None
+        return next((model.id for model in listed if "embed" in model.id.lower()), None)
+
+    def _dimensions(self, model: str) -> int | None:
+        # Other servers do not know the parameter, nor do other models of OpenAI.
+        chosen = self._upstream.is_openai and model.startswith("text-embedding-3")
+        return OPENAI_DIMENSIONS if chosen else None
+
+    def _body(self, model: str, texts: Sequence[str]) -> JSON:
+        body: JSON = {"model": model, "input": list(texts), "encoding_format": "float"}
+        dimensions = self._dimensions(model)
+        return body if dimensions is None else {**body, "dimensions": dimensions}
+
+    async def _try(self, body: JSON, attempts: int, seconds: float) -> list[list[float]]:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(UpstreamError),
+            stop=stop_after_attempt(attempts),
+            wait=wait_exponential_jitter(initial=0.5, max=8),
+            reraise=True,
+        ):
+            with attempt:
+                return await self._post(body, seconds)
+        raise AssertionError("an attempt returns or raises")
+
+    async def _post(self, body: JSON, seconds: float) -> list[list[float]]:
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._client.post("embeddings", json=body)
+                if response.status_code in _HAS_NONE:
+                    raise _NoneHere(response.status_code)
+                if not response.is_success:
+                    await self._explainer.read_json(response)
+            # In a thread: a hundred vectors are megabytes of figures.
+            return await asyncio.to_thread(_vectors, response.content, len(body["input"]))
+        except FAILURES as error:
+            raise self._explainer.failure(error) from error
+
+    def _rest(self, seconds: float, reason: str) -> None:
+        if self._clock() >= self._rests_until:
+            logger.warning(
+                "no embeddings from %s for %d seconds, searching by words alone: %s",
+                *(self._upstream.base_url, seconds, reason),
+            )
+        self._rests_until = self._clock() + seconds
+
+
+class _NoneHere(Exception):
+    """The server does not know the request, or not the model."""
+
+
+def _vectors(content: bytes, count: int) -> list[list[float]]:
+    body: Any = json.loads(content)
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, list) or len(data) != count:
+        raise ValueError("not a vector for each text")
+    vectors: list[Any] = [None] * count
+    for number, item in enumerate(data):
+        vectors[item.get("index", number)] = item["embedding"]
+    sizes = {len(vector) for vector in vectors}
+    if len(sizes) != 1 or not all(type(value) in (int, float) for value in vectors[0]):
+        raise ValueError("vectors of different sizes, or of something else than numbers")
+    return vectors

@@ -1,0 +1,75 @@
+"""The run step of the tool calls of one round: from the first call to their answers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from streamlit_assistant import responses
+from streamlit_assistant.records import JSON, Run, RunStep
+from streamlit_assistant.runs.delta_fold import FILE_SEARCH, FUNCTION, CallFold
+from streamlit_assistant.runs.endings import Ending
+from streamlit_assistant.runs.journal import Closing, Journal
+from streamlit_assistant.runs.run_steps import TOOL_CALLS, ended_step, new_step, with_calls
+
+
+class CallStep:
+    """A step of tool calls that grows, and is answered."""
+
+    def __init__(
+        self, step: RunStep, fold: CallFold, with_results: bool, answers: Sequence[JSON] = ()
+    ) -> None:
+        """`answers`: what is stored, if the model has written all its calls."""
+        self._step = step
+        self._fold = fold
+        self._with_results = with_results
+        self._answers = list(answers)
+
+    @classmethod
+    async def begin(cls, run: Run, journal: Journal, now: int) -> "CallStep":
+        """Announce a step without calls."""
+        step = new_step(run, {"type": TOOL_CALLS, TOOL_CALLS: []}, now)
+        shown = responses.run_step(step)
+        emissions = [("thread.run.step.created", shown), ("thread.run.step.in_progress", shown)]
+        await journal.commit(emissions, {}, [step])
+        return cls(step, CallFold(), run.includes_results)
+
+    def open(self, kind: str, call_id: str, name: str, journal: Journal) -> None:
+        """Begin a call and show it."""
+        self._show(self._fold.open(kind, call_id, name), journal)
+
+    def append(self, index: int, piece: str, journal: Journal) -> None:
+        """Add arguments to a call and show them."""
+        self._show(self._fold.append(index, piece), journal)
+
+    def _show(self, call: JSON | None, journal: Journal) -> None:
+        if call is not None:
+            journal.emit("thread.run.step.delta", responses.run_step_delta(self._step.id, call))
+
+    @property
+    def tool_calls(self) -> list[JSON]:
+        """The calls, those answered that were."""
+        return self._answers or self._fold.tool_calls
+
+    @property
+    def searches(self) -> list[tuple[int, JSON]]:
+        """The searches this server executes, with their place among the calls."""
+        return [(i, call) for i, call in enumerate(self.tool_calls) if call["type"] == FILE_SEARCH]
+
+    @property
+    def functions(self) -> list[JSON]:
+        """The calls that somebody else must answer."""
+        return [call for call in self.tool_calls if call["type"] == FUNCTION]
+
+    def answer(self, index: int, call: JSON) -> None:
+        """Put an answered call in the place of the bare one."""
+        self._answers = self.tool_calls
+        self._answers[index] = call
+
+    def waiting(self, usage: JSON | None) -> RunStep:
+        """Return the step as it is stored while its function calls wait for their outputs."""
+        return replace(with_calls(self._step, self.tool_calls), usage=usage)
+
+    def end(self, ending: Ending, usage: JSON | None, now: int) -> Closing:
+        """Return the final step, and the event that announces it."""
+        step = ended_step(with_calls(self._step, self.tool_calls), ending, usage, now)
+        shown = responses.run_step(step, self._with_results)
+        return Closing([step], [(f"thread.run.step.{step.status}", shown)])

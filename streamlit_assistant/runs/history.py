@@ -1,0 +1,92 @@
+"""What a run has done so far, read from its steps: so any process can go on with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from streamlit_assistant.providers.base import (
+    CallsMessage,
+    FunctionCall,
+    OutputMessage,
+    PromptMessage,
+    Turn,
+)
+from streamlit_assistant.records import JSON, Message, PageQuery, Run, RunStep, StepStatus
+from streamlit_assistant.runs.delta_fold import FILE_SEARCH, FUNCTION
+from streamlit_assistant.runs.round import added_usage
+from streamlit_assistant.runs.run_steps import TOOL_CALLS
+from streamlit_assistant.store import Store
+from streamlit_assistant.tools import file_search
+
+PAGE = 100
+
+
+@dataclass
+class RunHistory:
+    """The finished steps of a run, as the model must be shown them and as they count."""
+
+    turns: list[Turn] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)  # file ids behind citation markers
+    searches: int = 0
+    rounds: int = 0  # in which tools were called
+    usage: JSON | None = None
+
+
+async def read_history(store: Store, run: Run, search_name: str) -> RunHistory:
+    """Return what the run has done; `search_name`: the function that stands for a search."""
+    history = RunHistory()
+    steps = await _steps(store, run)
+    messages = await _messages(store, run) if steps else {}
+    for step in steps:
+        history.usage = added_usage(history.usage, step.usage)
+        if step.status is not StepStatus.COMPLETED:
+            continue
+        if step.type == TOOL_CALLS:
+            _add_calls(history, step, search_name)
+        else:
+            _add_message(history, step, messages)
+    return history
+
+
+def _add_message(history: RunHistory, step: RunStep, messages: Mapping[str, Message]) -> None:
+    message = messages.get(step.step_details["message_creation"]["message_id"])
+    if message is not None and message.content:  # somebody may have deleted it meanwhile
+        history.turns.append(PromptMessage("assistant", message.content))
+
+
+def _add_calls(history: RunHistory, step: RunStep, search_name: str) -> None:
+    calls: list[FunctionCall] = []
+    outputs: list[Turn] = []
+    for call in step.step_details[TOOL_CALLS]:
+        if call["type"] == FILE_SEARCH:
+            calls.append(FunctionCall(call["id"], search_name, call["arguments"]))
+            outputs.append(OutputMessage(call["id"], file_search.passages(call, history.searches)))
+            history.sources |= file_search.sources(call, history.searches)
+            history.searches += 1
+        elif call["type"] == FUNCTION:
+            function = call[FUNCTION]
+            calls.append(FunctionCall(call["id"], function["name"], function["arguments"]))
+            outputs.append(OutputMessage(call["id"], function["output"] or ""))
+    said: Sequence[JSON] = ()
+    if history.turns and isinstance(before := history.turns[-1], PromptMessage):
+        # What was said before calling belongs to the same turn.
+        said = before.content
+        history.turns.pop()
+    history.turns += [CallsMessage(calls, said), *outputs]
+    history.rounds += 1
+
+
+async def _steps(store: Store, run: Run) -> list[RunStep]:
+    steps: list[RunStep] = []
+    query = PageQuery(limit=PAGE, order="asc")
+    while True:
+        page = await store.steps.page(run.id, query)
+        steps += page.items
+        if not page.has_more:
+            return steps
+        query = PageQuery(limit=PAGE, order="asc", after=steps[-1].id)
+
+
+async def _messages(store: Store, run: Run) -> dict[str, Message]:
+    query = PageQuery(limit=PAGE, order="asc")
+    page = await store.messages.page(run.thread_id, query, run.id)
+    return {message.id: message for message in page.items}

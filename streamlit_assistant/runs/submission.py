@@ -1,0 +1,58 @@
+"""Tool outputs: who may submit them, and what becomes of the run and its step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from streamlit_assistant import responses
+from streamlit_assistant.errors import InvalidRequest
+from streamlit_assistant.records import JSON, Run, RunStatus, RunStep, StepStatus
+from streamlit_assistant.runs.delta_fold import FUNCTION
+from streamlit_assistant.runs.journal import Emission
+from streamlit_assistant.runs.run_steps import TOOL_CALLS, with_calls
+from streamlit_assistant.runs.transitions import advance
+from streamlit_assistant.store import Store
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A waiting run whose calls are answered: queued again, its step completed."""
+
+    run: Run
+    step: RunStep
+
+    @property
+    def emissions(self) -> list[Emission]:
+        """The events that announce it."""
+        shown = responses.run_step(self.step, self.run.includes_results)
+        return [
+            ("thread.run.step.completed", shown),
+            ("thread.run.queued", responses.run(self.run)),
+        ]
+
+
+async def submission(
+    store: Store, run: Run, outputs: list[tuple[str, str]], now: int
+) -> Submission:
+    """Return what becomes of a run by these outputs (call id, text); raise `InvalidRequest`."""
+    step = await store.steps.unfinished(run.id)
+    status = run.status
+    if status is RunStatus.REQUIRES_ACTION and run.expires_at is not None and run.expires_at <= now:
+        status = RunStatus.EXPIRED  # nobody has got round to noting it
+    if status is not RunStatus.REQUIRES_ACTION or step is None:
+        raise InvalidRequest(f'Runs in status "{status}" do not accept tool outputs.')
+    calls = step.step_details[TOOL_CALLS]
+    expected = [call["id"] for call in calls if call["type"] == FUNCTION]
+    given = [call_id for call_id, _ in outputs]
+    if sorted(expected) != sorted(given):
+        # All at once, as the specification says; the text is the hosted service's.
+        raise InvalidRequest(f"Expected tool outputs for call_ids {expected}, got {given}")
+    said = dict(outputs)
+    answered = with_calls(step, [_answered(call, said) for call in calls])
+    done = replace(answered, status=StepStatus.COMPLETED, completed_at=now)
+    return Submission(advance(run, RunStatus.QUEUED, now, required_action=None), done)
+
+
+def _answered(call: JSON, outputs: Mapping[str, str]) -> JSON:
+    if call["type"] != FUNCTION:
+        return call
+    return {**call, FUNCTION: {**call[FUNCTION], "output": outputs[call["id"]]}}
