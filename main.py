@@ -31,6 +31,7 @@ from streamlit.web import bootstrap
 from streamlit_assistant import __version__
 from streamlit_assistant.errors import StartError
 from streamlit_assistant.personas import DEFAULT_ASSISTANT_ID
+from streamlit_assistant.request_log import log_request_ids
 from streamlit_assistant.server import Server
 from streamlit_assistant.serving import (
     Address,
@@ -126,6 +127,7 @@ def create_app(settings: Settings, server: Server, sources: SettingsSources) -> 
     """The page and the API as one ASGI application; raises `StartError`."""
     server.prepare()
     get_logger("streamlit_assistant")  # lets our log appear beside Streamlit's, in its format
+    log_request_ids()
 
     @asynccontextmanager
     async def lifespan(_app: st.App) -> AsyncIterator[None]:

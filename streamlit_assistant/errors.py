@@ -3,6 +3,7 @@
 AssistantError
   ├─ InvalidRequest    400  the caller sent something wrong; `param` names it
   ├─ Unauthenticated   401  no key, or one we do not know
+  ├─ PermissionDenied  403  what is asked is nobody's to do here
   ├─ NotFound          404  no such object, or not the caller's
   ├─ MethodNotAllowed  405  the path exists, the method does not
   ├─ ServerFault       500  our own defect; the details are in the log
@@ -43,6 +44,13 @@ class Unauthenticated(AssistantError):
     """Send `Authorization: Bearer KEY` with a key of this server."""
 
     status = 401
+    type = "invalid_request_error"
+
+
+class PermissionDenied(AssistantError):
+    """The object exists, but this server lets nobody do that to it."""
+
+    status = 403
     type = "invalid_request_error"
 
 

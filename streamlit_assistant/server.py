@@ -5,6 +5,7 @@ It knows neither Streamlit nor the page. `main.py` opens it in the lifespan of t
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,9 +17,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamlit_assistant import responses
-from streamlit_assistant.api import KeyRing, create_api, hash_key
+from streamlit_assistant.api import KeyRing, Strictness, create_api, hash_key
 from streamlit_assistant.data_folder import DataFolder, new_key
 from streamlit_assistant.errors import NotFound, StartError
+from streamlit_assistant.files.documents import Documents
 from streamlit_assistant.personas import DEFAULT_ASSISTANT_ID, default_assistant
 from streamlit_assistant.providers import ProviderRegistry, configured_upstream
 from streamlit_assistant.providers.upstream import OLLAMA_BASE_URL, Upstream
@@ -26,6 +28,7 @@ from streamlit_assistant.records import Clock
 from streamlit_assistant.runs import EventHub, RunExecutor
 from streamlit_assistant.settings import Settings
 from streamlit_assistant.store import Store, sqlite_url
+from streamlit_assistant.tools.toolbox import Toolbox
 
 OWNER = "owner"  # the one principal of a site without sign-in
 
@@ -64,7 +67,7 @@ class Server:
     @property
     def routes(self) -> list[BaseRoute]:
         """The routes beside the page."""
-        return [Route("/healthz", self._health), Mount("/v1", self._api)]
+        return [Route("/healthz", self._health), _ApiMount("/v1", self._api)]
 
     @property
     def site_key(self) -> str:
@@ -82,9 +85,13 @@ class Server:
         self._loop = asyncio.get_running_loop()
         store = Store(sqlite_url(self._folder.database), self._clock)
         hub = EventHub(store)
-        executor = RunExecutor(store, hub, self._providers, self._clock)
+        folder = self._settings.data_dir / "files"
+        documents = Documents(folder, store, self._providers, self._clock)
+        toolbox = Toolbox(documents.search, documents.indexer, documents.images)
+        executor = RunExecutor(store, hub, self._providers, toolbox, self._clock)
         try:
             await store.open()
+            await documents.open()
             await self._ensure_assistant(store)
             keys = await self._keys(store)
             await executor.start()
@@ -94,10 +101,13 @@ class Server:
                 executor=executor,
                 hub=hub,
                 providers=self._providers,
+                documents=documents,
                 keys=keys,
                 clock=self._clock,
+                strictness=_strictness(self._settings),
             )
-            yield
+            async with documents.working():
+                yield
         finally:
             self._executor = None
             await executor.stop()
@@ -155,6 +165,14 @@ class Server:
         return JSONResponse({"status": "ok" if serving else "ending"}, 200 if serving else 503)
 
 
+class _ApiMount(Mount):
+    """All below the prefix; by itself `Mount` leaves out paths that hold a line break."""
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        super().__init__(path, app)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
+
+
 class _Deferred:
     """An ASGI application that is there before what it serves has been opened."""
 
@@ -167,6 +185,10 @@ class _Deferred:
             await JSONResponse(body, 503)(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+
+def _strictness(settings: Settings) -> Strictness:
+    return Strictness(settings.strict_ids, settings.require_beta_header)
 
 
 def _upstream(settings: Settings) -> Upstream | None:

@@ -37,6 +37,7 @@ class Settings:
     openai_api_key: str | None = field(default=None, repr=False)
     openai_base_url: str | None = None
     openai_model: str | None = None  # None: the model server's own default
+    embedding_model: str | None = None  # None: the server's own, or what looks like one
     openai_assistant_id: str | None = None
     assistant_api_key: str | None = field(default=None, repr=False)
     database_url: str | None = None
@@ -45,6 +46,8 @@ class Settings:
     port: int = 8501
     streaming: bool = True
     message_limit: int = 1000
+    strict_ids: bool = True
+    require_beta_header: bool = False
 
     @classmethod
     def load(
@@ -61,6 +64,7 @@ class Settings:
             openai_api_key=given.read("OPENAI_API_KEY", values.api_key, None, secret=True),
             openai_base_url=given.read("OPENAI_BASE_URL", values.http_url, None),
             openai_model=given.read("OPENAI_MODEL", values.model_name, None),
+            embedding_model=given.read("EMBEDDING_MODEL", values.model_name, None),
             openai_assistant_id=given.read("OPENAI_ASSISTANT_ID", values.assistant_id, None),
             assistant_api_key=given.read(
                 "ASSISTANT_API_KEY", values.own_api_key, None, secret=True
@@ -71,6 +75,10 @@ class Settings:
             port=given.read("PORT", values.port, cls.port, server_option="port"),
             streaming=given.read("ASSISTANT_STREAMING", values.boolean, cls.streaming),
             message_limit=given.read("MESSAGE_LIMIT", values.message_limit, cls.message_limit),
+            strict_ids=given.read("STRICT_IDS", values.boolean, cls.strict_ids),
+            require_beta_header=given.read(
+                "REQUIRE_BETA_HEADER", values.boolean, cls.require_beta_header
+            ),
         )
         if given.problems:
             raise SettingsError(*given.problems)

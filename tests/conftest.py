@@ -13,6 +13,7 @@ from typing import Any
 import openai
 import pytest
 import uvicorn
+from hypothesis import settings as hypothesis_settings
 from starlette.applications import Starlette
 
 from streamlit_assistant.server import Server
@@ -20,6 +21,10 @@ from streamlit_assistant.settings import Settings
 from streamlit_assistant.store import Store
 
 API_KEY = "test-key-0123456789"
+
+# Every run of the tests makes up the same examples; a machine with other work to do is no failure.
+hypothesis_settings.register_profile("same", derandomize=True, database=None, deadline=None)
+hypothesis_settings.load_profile("same")
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ API_PREFIX = "/v1"
 
 # Fields of the hosted service's real answers that its published schema lacks.
 KNOWN_EXTRAS: dict[str, dict[str, Any]] = {
+    # A file may be created for "evals", says the schema, but none may be answered with it.
+    "OpenAIFile": {"purpose": {"type": "string"}},
     "AssistantObject": {"reasoning_effort": {"$ref": "#/components/schemas/ReasoningEffort"}},
     "RunObject": {
         "reasoning_effort": {"$ref": "#/components/schemas/ReasoningEffort"},
@@ -65,6 +67,16 @@ class Spec:
         self._components = {"components": document["components"]}
         self._formats = FormatChecker(formats=("date",))
         self._formats.checks("unixtime")(_is_in_seconds)
+
+    def operation_ids(self) -> list[str]:
+        """Return the name of every operation there is."""
+        operations = (item.values() for item in self._paths.values())
+        return [each["operationId"] for item in operations for each in item if "responses" in each]
+
+    def operation_id(self, method: str, path: str) -> str:
+        """Return the name of the operation that a request asks for; `path` as on the wire."""
+        operation = self._path_item(path.removeprefix(API_PREFIX)).get(method.lower(), {})
+        return str(operation.get("operationId", "none"))
 
     def check(self, name: str, value: Any) -> None:
         """Check an object against a named schema, e.g. `RunObject`."""

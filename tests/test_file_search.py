@@ -78,10 +78,8 @@ def searching(client: openai.OpenAI, *stores: str) -> str:
 
 
 def ask(client: openai.OpenAI, assistant: str, question: str, **thread: Any) -> Any:
-    message: dict[str, Any] = {"role": "user", "content": question}
-    return client.beta.threads.create_and_run_poll(
-        assistant_id=assistant, thread={"messages": [message], **thread}
-    )
+    new: Any = {"messages": [{"role": "user", "content": question}], **thread}
+    return client.beta.threads.create_and_run_poll(assistant_id=assistant, thread=new)
 
 
 def answer(client: openai.OpenAI, run: Any) -> tuple[str, list[FileCitationAnnotation]]:

@@ -57,8 +57,12 @@ def rag_bag(module: Module) -> Iterator[int]:
         yield 1
 
 
-# The outermost frames: of a run, of endless loops, of a stream that has begun.
-OUTERMOST = {"runs.execute_run", "runs.executor", "files.indexer", "api.event_stream"}
+# The outermost frames: of a run, of endless loops, of a document, of a stream that has begun.
+OUTERMOST = {
+    "files.extraction_worker",
+    *("runs.execute_run", "runs.executor", "files.housekeeping", "files.indexer"),
+    "api.event_stream",
+}
 
 
 def swallowed_error(module: Module) -> Iterator[int]:

@@ -15,6 +15,7 @@ LOOSE = {
         "file_records",
         "file_responses",
         "records",
+        "request_log",
         "responses",
         "setting_values",
         "settings",
@@ -32,7 +33,7 @@ ARROWS = {
     "ui": {"chatbot", "shared"},
     "chatbot": {"shared"},
     # the async column
-    "server": {"api", "runs", "files", "providers", "store", "floor"},
+    "server": {"api", "runs", "tools", "files", "providers", "store", "floor"},
     "api": {"runs", "files", "providers", "store", "floor"},
     "runs": {"tools", "files", "providers", "store", "floor"},
     "tools": {"files", "providers", "store", "floor"},

@@ -29,6 +29,7 @@ def test_nothing_given_is_a_complete_configuration() -> None:
     assert settings == Settings(data_dir=Path("/srv/data/streamlit-assistant"))
     assert (settings.host, settings.port) == ("127.0.0.1", 8501)
     assert (settings.streaming, settings.message_limit) == (True, 1000)
+    assert (settings.strict_ids, settings.require_beta_header) == (True, False)
 
 
 def test_every_setting_can_come_from_the_environment() -> None:
@@ -37,6 +38,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
             "OPENAI_API_KEY": KEY,
             "OPENAI_BASE_URL": "http://127.0.0.1:11434/v1",
             "OPENAI_MODEL": "llama3.2:3b",
+            "EMBEDDING_MODEL": "nomic-embed-text",
             "OPENAI_ASSISTANT_ID": "asst_Abc123",
             "ASSISTANT_API_KEY": "0123456789abcdef",
             "DATA_DIR": "/srv/chats",
@@ -46,6 +48,8 @@ def test_every_setting_can_come_from_the_environment() -> None:
             "PORT": "9000",
             "ASSISTANT_STREAMING": "off",
             "MESSAGE_LIMIT": "50",
+            "STRICT_IDS": "no",
+            "REQUIRE_BETA_HEADER": "yes",
         }
     )
 
@@ -53,6 +57,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
         openai_api_key=KEY,
         openai_base_url="http://127.0.0.1:11434/v1",
         openai_model="llama3.2:3b",
+        embedding_model="nomic-embed-text",
         openai_assistant_id="asst_Abc123",
         assistant_api_key="0123456789abcdef",
         data_dir=Path("/srv/chats"),
@@ -62,6 +67,8 @@ def test_every_setting_can_come_from_the_environment() -> None:
         port=9000,
         streaming=False,
         message_limit=50,
+        strict_ids=False,
+        require_beta_header=True,
     )
 
 

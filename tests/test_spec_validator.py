@@ -182,3 +182,10 @@ def test_an_error_event_is_nested_because_the_client_overlooks_a_flat_one(spec: 
 
     with pytest.raises(SpecViolation):
         spec.check_event("error", error["error"])
+
+
+def test_an_operation_is_known_by_its_path_on_the_wire(spec: Spec) -> None:
+    assert len(spec.operation_ids()) == 51
+    assert spec.operation_id("POST", "/v1/threads/runs") == "createThreadAndRun"
+    assert spec.operation_id("POST", "/v1/threads/thread_1") == "modifyThread"
+    assert spec.operation_id("GET", "/v1/nowhere") == "none"

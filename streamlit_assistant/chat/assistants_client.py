@@ -33,7 +33,7 @@ NEWEST = 5  # objects to look through for a mark, should others have posted sinc
 
 @dataclass(frozen=True)
 class PolledRun:
-    """A run as retrieved, and in how many seconds the server wants to be asked again."""
+    """A run as answered, and in how many seconds the server wants to be asked again."""
 
     state: RunState
     poll_after: float | None
@@ -85,13 +85,13 @@ class AssistantsClient:
         newest, _ = self._list_messages(thread_id, NEWEST)
         return next((each.record() for each in newest if _bears(each.metadata, mark)), None)
 
-    def create_run(self, thread_id: str, assistant_id: str, mark: str) -> RunState:
+    def create_run(self, thread_id: str, assistant_id: str, mark: str) -> PolledRun:
         """Start a run without following it."""
         with self._border():
             answer = self._threads.runs.with_raw_response.create(
                 thread_id, assistant_id=assistant_id, metadata={MARK: mark}
             )
-            return _read(Run, answer.content).record()
+            return _polled(answer.http_response)
 
     def stream_run(self, thread_id: str, assistant_id: str, mark: str) -> EventStream:
         """Start a run and stay on the line for its events."""
@@ -133,8 +133,7 @@ class AssistantsClient:
         """Look at a run."""
         with self._border():
             answer = self._threads.runs.with_raw_response.retrieve(run_id, thread_id=thread_id)
-            state = _read(Run, answer.content).record()
-        return PolledRun(state, poll_after(answer.headers), answer.request_id)
+            return _polled(answer.http_response)
 
     def cancel_run(self, thread_id: str, run_id: str) -> None:
         """Ask the server to stop a run."""
@@ -206,6 +205,11 @@ class AssistantsClient:
 def _read(payload: type[P], content: bytes) -> P:
     # Not the SDK's own parsing: it passes anything on, even a page of HTML as a string.
     return payload.model_validate_json(content)
+
+
+def _polled(answer: httpx2.Response) -> PolledRun:
+    state = _read(Run, answer.content).record()
+    return PolledRun(state, poll_after(answer.headers), answer.headers.get("x-request-id"))
 
 
 def _segment(object_id: str) -> str:

@@ -68,15 +68,18 @@ class RunFollower:
         self._answer = StreamedAnswer()
         self._run_id: str | None = None
         self._last_event: int | None = None
-        self._request_id: str | None = None
+        self._request_id: str | None = None  # of the first request: the run logs under it
         self._complaint = ""
 
     def start(self, assistant_id: str) -> Generator[Update, None, None]:
         """Create a run and follow it."""
 
         def create() -> EventStream | RunState:
-            create_run = self._api.stream_run if self._streaming else self._api.create_run
-            return create_run(self._thread_id, assistant_id, self._mark)
+            if self._streaming:
+                return self._api.stream_run(self._thread_id, assistant_id, self._mark)
+            made = self._api.create_run(self._thread_id, assistant_id, self._mark)
+            self._request_id = made.request_id
+            return made.state
 
         created = yield from post_once(
             self._posting, create, self._find_run, self._progress.waiting
@@ -117,7 +120,7 @@ class RunFollower:
             return None
 
     def _read(self, stream: EventStream) -> Generator[Update, None, RunState | None]:
-        self._request_id = stream.request_id
+        self._request_id = self._request_id or stream.request_id
         with closing(stream):
             for event in stream:
                 if isinstance(event, Tick):
@@ -162,14 +165,15 @@ class RunFollower:
             return polled
 
         polled = yield from poll_run(look, self._patience, self._progress.waiting)
-        self._request_id = polled.request_id
+        self._request_id = self._request_id or polled.request_id
         return polled.state
 
     def _lost_run(self) -> Generator[Update, None, str]:
         # The stream of a new run broke before it named the run.
         run = yield from self._patience.insist(self._find_run, sign=self._progress.waiting)
         if run is None:
-            raise ChatError("server", self._complaint or "The server started no run.")
+            detail = self._complaint or "The server started no run."
+            raise ChatError("server", detail, self._request_id)
         return run.id
 
     def _finish(self, run: RunState) -> Generator[Update, None, None]:

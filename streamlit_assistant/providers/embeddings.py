@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -110,7 +111,7 @@ class Embedder:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(UpstreamError),
             stop=stop_after_attempt(attempts),
-            wait=wait_exponential_jitter(initial=0.5, max=8),
+            wait=wait_exponential_jitter(multiplier=0.5, max=8),
             reraise=True,
         ):
             with attempt:
@@ -146,12 +147,17 @@ class _NoneHere(Exception):
 def _vectors(content: bytes, count: int) -> list[list[float]]:
     body: Any = json.loads(content)
     data = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(data, list) or len(data) != count:
-        raise ValueError("not a vector for each text")
-    vectors: list[Any] = [None] * count
-    for number, item in enumerate(data):
-        vectors[item.get("index", number)] = item["embedding"]
-    sizes = {len(vector) for vector in vectors}
-    if len(sizes) != 1 or not all(type(value) in (int, float) for value in vectors[0]):
-        raise ValueError("vectors of different sizes, or of something else than numbers")
-    return vectors
+    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+        raise ValueError("not a list of vectors")
+    placed = {item.get("index", at): item.get("embedding") for at, item in enumerate(data)}
+    vectors = [placed.get(at) for at in range(count)]
+    sizes = {len(vector) if isinstance(vector, list) else 0 for vector in vectors}
+    if len(data) != count or len(sizes) != 1 or 0 in sizes:
+        raise ValueError("not a vector of one size for each text")
+    if not all(_is_number(value) for vector in vectors for value in vector or ()):
+        raise ValueError("vectors of something else than numbers")
+    return [vector for vector in vectors if vector]
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]

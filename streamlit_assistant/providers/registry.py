@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _CONNECTION = "streamlit_assistant.providers.connection"
 PROBE_SECONDS = 1.0  # for an Ollama that may not be there
+ABSENT_SECONDS = 1.0  # how long one that was not there is not looked for again
 
 
 class ProviderRegistry:
@@ -42,6 +44,7 @@ class ProviderRegistry:
         self._connections: dict[Upstream, Connection] = {}
         self._offline = OfflineProvider()
         self._embedding_model = embedding_model
+        self._look_again = float("-inf")  # when, by the monotonic clock
 
     def configure(self, upstream: Upstream | None) -> None:
         """Let new runs be answered by another model server."""
@@ -84,12 +87,13 @@ class ProviderRegistry:
     async def _connection(self) -> "Connection | None":
         if self._configured is not None:
             return await self._connect(self._configured)
-        if self._local is None:
+        if self._local is None or time.monotonic() < self._look_again:
             return None
         local = await self._connect(self._local)
         try:
             await local.models(PROBE_SECONDS)
         except Unreachable:
+            self._look_again = time.monotonic() + ABSENT_SECONDS
             return None
         except UpstreamError:
             # Busy, or something else that listens there: only one that was known is believed in.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from streamlit_assistant.errors import NotFound
 from streamlit_assistant.file_records import FilledVectorStore
@@ -13,6 +13,10 @@ from streamlit_assistant.store.engine import Database
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
 from streamlit_assistant.store.tables import assistants
+
+_OF_OWNER = select(assistants).where(
+    assistants.c.owner == bindparam("owner"), assistants.c.id == bindparam("id")
+)
 
 
 class Assistants:
@@ -33,9 +37,9 @@ class Assistants:
 
     async def get(self, owner: str, assistant_id: str) -> Assistant:
         """Return the owner's assistant, or raise `NotFound`."""
-        query = select(assistants).where(*_of(owner, assistant_id))
+        named = {"owner": owner, "id": assistant_id}
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).mappings().first()
+            row = (await connection.execute(_OF_OWNER, named)).mappings().first()
         if row is None:
             raise _unknown(assistant_id)
         return to_record(Assistant, row)

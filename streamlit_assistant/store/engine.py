@@ -30,7 +30,8 @@ class Database:
 
     def __init__(self, url: str | URL) -> None:
         """`url` is SQLAlchemy's, such as `sqlite+aiosqlite:////var/lib/site/assistant.db`."""
-        self._writer = _create_engine(url, pool_size=1)
+        # Every transaction is ended before its connection goes back: there is nothing to roll back.
+        self._writer = _create_engine(url, pool_size=1, pool_reset_on_return=None)
         event.listen(self._writer.sync_engine, "begin", _begin_writing)
         # Each statement sees one state, and opening and closing transactions around it would take
         # longer than the statement.

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import LeaseLost
 from streamlit_assistant.records import Clock, RunEvent
 from streamlit_assistant.store.engine import Database
-from streamlit_assistant.store.fence import Fence
+from streamlit_assistant.store.fence import HELD, Fence
 from streamlit_assistant.store.tables import IS_ACTIVE, run_events, runs
 
 
@@ -61,9 +61,7 @@ async def append_events(
     """Store events in the caller's transaction; raise `LeaseLost` if the fence fell."""
     if not events:
         return
-    moved = await connection.execute(
-        update(runs).where(*fence.holds()).values(last_event=events[-1].seq)
-    )
+    moved = await connection.execute(HELD, fence.write({"last_event": events[-1].seq}))
     if moved.rowcount == 0:
         raise LeaseLost(fence.run_id)
     await insert_events(connection, fence.run_id, events, now)
@@ -73,12 +71,11 @@ async def insert_events(
     connection: AsyncConnection, run_id: str, events: Sequence[RunEvent], now: int
 ) -> None:
     """Store one row of events in the caller's transaction."""
-    await connection.execute(
-        insert(run_events).values(
-            run_id=run_id,
-            first_seq=events[0].seq,
-            last_seq=events[-1].seq,
-            created_at=now,
-            events=[[event.seq, event.name, event.data] for event in events],
-        )
-    )
+    row = {
+        "run_id": run_id,
+        "first_seq": events[0].seq,
+        "last_seq": events[-1].seq,
+        "created_at": now,
+        "events": [[event.seq, event.name, event.data] for event in events],
+    }
+    await connection.execute(insert(run_events), row)

@@ -1,10 +1,20 @@
 """The fence: who may write a run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import bindparam, update
 
+from streamlit_assistant.records import JSON
 from streamlit_assistant.store.tables import runs
+
+# Changes the columns it is executed with, if the attempt still owns the run.
+HELD = update(runs).where(
+    runs.c.id == bindparam("held_run"),
+    runs.c.lease_owner == bindparam("held_by"),
+    runs.c.attempt == bindparam("held_attempt"),
+)
 
 
 @dataclass(frozen=True)
@@ -15,10 +25,11 @@ class Fence:
     lease_owner: str
     attempt: int
 
-    def holds(self) -> tuple[ColumnElement[bool], ...]:
-        """Return the conditions under which this attempt still owns the run."""
-        return (
-            runs.c.id == self.run_id,
-            runs.c.lease_owner == self.lease_owner,
-            runs.c.attempt == self.attempt,
-        )
+    def write(self, columns: Mapping[str, Any]) -> JSON:
+        """Return what `HELD` is executed with to change these columns."""
+        return {
+            **columns,
+            "held_run": self.run_id,
+            "held_by": self.lease_owner,
+            "held_attempt": self.attempt,
+        }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import InvalidRequest, NotFound
@@ -14,6 +14,17 @@ from streamlit_assistant.store.rows import to_record, to_row
 from streamlit_assistant.store.tables import IS_ACTIVE, messages, runs, threads
 from streamlit_assistant.store.thread_attachments import attach_to_thread
 
+_NOTED = (
+    update(threads)
+    .where(threads.c.id == bindparam("noted_thread"))
+    .values(
+        last_message_seq=select(func.max(messages.c.seq))
+        .where(messages.c.thread_id == bindparam("noted_thread"))
+        .scalar_subquery(),
+        last_active_at=bindparam("noted_at"),
+        message_count=threads.c.message_count + bindparam("noted_count"),
+    )
+)
 TITLE_LENGTH = 60  # characters of the first question that name a thread
 
 
@@ -98,15 +109,8 @@ async def insert_messages(
     if not new:
         return
     await connection.execute(insert(messages), [to_row(messages, message) for message in new])
-    await connection.execute(
-        update(threads)
-        .where(threads.c.id == thread_id)
-        .values(
-            last_message_seq=_newest_seq(thread_id),
-            last_active_at=new[-1].created_at,
-            message_count=threads.c.message_count + len(new),
-        )
-    )
+    noted = {"noted_thread": thread_id, "noted_at": new[-1].created_at, "noted_count": len(new)}
+    await connection.execute(_NOTED, noted)
     await _name_thread(connection, thread_id, new)
     await attach_to_thread(connection, thread_id, new)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import InvalidRequest, LeaseLost, NotFound
@@ -21,7 +21,7 @@ from streamlit_assistant.records import (
 )
 from streamlit_assistant.store.engine import Database
 from streamlit_assistant.store.events import insert_events
-from streamlit_assistant.store.fence import Fence
+from streamlit_assistant.store.fence import HELD, Fence
 from streamlit_assistant.store.messages import active_run_id, insert_messages
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
@@ -38,6 +38,13 @@ _FREE = (
     runs.c.status.in_((RunStatus.QUEUED, RunStatus.IN_PROGRESS)),
     runs.c.lease_owner.is_(None),
 )
+# What every run and every look at one executes is built once: that takes longer than SQLite does.
+_OF_THREAD = select(runs).where(
+    runs.c.thread_id == bindparam("thread_id"), runs.c.id == bindparam("id")
+)
+_OF_OWNER = _OF_THREAD.where(runs.c.owner == bindparam("owner"))
+_REPLACED_MESSAGE = update(messages).where(messages.c.id == bindparam("replaced"))
+_REPLACED_STEP = update(run_steps).where(run_steps.c.id == bindparam("replaced"))
 
 
 class Runs:
@@ -64,14 +71,14 @@ class Runs:
                 await _refuse_second_run(connection, run.thread_id)
                 await insert_messages(connection, run.thread_id, new_messages)
             row = to_row(runs, run) | {"last_event": events[-1].seq}
-            await connection.execute(insert(runs).values(row))
+            await connection.execute(insert(runs), row)
             await insert_events(connection, run.id, events, run.created_at)
 
     async def of(self, owner: str, thread_id: str, run_id: str) -> Run:
         """Return the owner's run, or raise `NotFound` for what is unknown: thread or run."""
-        mine = (runs.c.owner == owner, runs.c.thread_id == thread_id, runs.c.id == run_id)
+        named = {"owner": owner, "thread_id": thread_id, "id": run_id}
         async with self._database.read() as connection:
-            row = (await connection.execute(select(runs).where(*mine))).mappings().first()
+            row = (await connection.execute(_OF_OWNER, named)).mappings().first()
             if row is None:
                 await find_thread(connection, owner, thread_id)
                 raise _unknown(run_id)
@@ -79,9 +86,9 @@ class Runs:
 
     async def get(self, thread_id: str, run_id: str) -> Run:
         """Return one run, or raise `NotFound`."""
-        query = select(runs).where(runs.c.thread_id == thread_id, runs.c.id == run_id)
+        named = {"thread_id": thread_id, "id": run_id}
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).mappings().first()
+            row = (await connection.execute(_OF_THREAD, named)).mappings().first()
         if row is None:
             raise _unknown(run_id)
         return to_record(Run, row)
@@ -200,7 +207,7 @@ class Runs:
     async def release(self, fence: Fence) -> None:
         """Hand the run back unexecuted, for the next process to take."""
         async with self._database.write() as connection:
-            await connection.execute(update(runs).where(*fence.holds()).values(lease_owner=None))
+            await connection.execute(HELD, fence.write({"lease_owner": None}))
 
     async def save(
         self,
@@ -214,9 +221,10 @@ class Runs:
         """Store what an attempt produced, all or nothing; raise `LeaseLost` if it may not."""
         columns = {**changes, **({"last_event": events[-1].seq} if events else {})}
         async with self._database.write() as connection:
-            query = update(runs).where(*fence.holds()).values(columns)
-            if columns and (await connection.execute(query)).rowcount == 0:
-                raise LeaseLost(fence.run_id)
+            if columns:
+                held = await connection.execute(HELD, fence.write(columns))
+                if held.rowcount == 0:
+                    raise LeaseLost(fence.run_id)
             if events:
                 await insert_events(connection, fence.run_id, events, int(self._clock()))
             for record in new:
@@ -229,14 +237,15 @@ async def _insert(connection: AsyncConnection, record: Message | RunStep) -> Non
     if isinstance(record, Message):
         await insert_messages(connection, record.thread_id, [record])
     else:
-        await connection.execute(insert(run_steps).values(to_row(run_steps, record)))
+        await connection.execute(insert(run_steps), to_row(run_steps, record))
 
 
 async def _replace(connection: AsyncConnection, record: Message | RunStep) -> None:
-    table = messages if isinstance(record, Message) else run_steps
-    columns = to_row(table, record)
+    is_message = isinstance(record, Message)
+    columns = to_row(messages if is_message else run_steps, record)
     del columns["metadata"]  # the client's alone, which may have changed it meanwhile
-    await connection.execute(update(table).where(table.c.id == record.id).values(columns))
+    query = _REPLACED_MESSAGE if is_message else _REPLACED_STEP
+    await connection.execute(query, {**columns, "replaced": record.id})
 
 
 async def _refuse_second_run(connection: AsyncConnection, thread_id: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import NotFound
@@ -15,6 +15,10 @@ from streamlit_assistant.store.messages import insert_messages
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
 from streamlit_assistant.store.tables import threads
+
+_OF_OWNER = select(threads).where(
+    threads.c.owner == bindparam("owner"), threads.c.id == bindparam("id")
+)
 
 
 class Threads:
@@ -93,13 +97,13 @@ async def insert_thread(
     for made in stores:
         await insert_vector_store(connection, made)
     row = to_row(threads, thread) | {"last_active_at": thread.created_at}
-    await connection.execute(insert(threads).values(row))
+    await connection.execute(insert(threads), row)
     await insert_messages(connection, thread.id, messages)
 
 
 async def find_thread(connection: AsyncConnection, owner: str, thread_id: str) -> Thread:
     """Return the owner's thread, or raise `NotFound`."""
-    found = await connection.execute(select(threads).where(*_of(owner, thread_id)))
+    found = await connection.execute(_OF_OWNER, {"owner": owner, "id": thread_id})
     row = found.mappings().first()
     if row is None:
         raise _unknown(thread_id)

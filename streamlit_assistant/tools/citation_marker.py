@@ -8,7 +8,7 @@ import re
 OPENS, CLOSES = "【", "】"
 LONGEST_NAME = 200  # characters of a file's name
 LONGEST_MARKER = LONGEST_NAME + 20
-PATTERN = re.compile(r"【(\d{1,4}:\d{1,4})†[^【】]*】")
+PATTERN = re.compile(rf"【(\d{{1,4}}:\d{{1,4}})†[^【】]{{0,{LONGEST_NAME}}}】")
 
 
 def marker(search: int, result: int, filename: str) -> str:

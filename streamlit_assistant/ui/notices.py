@@ -75,14 +75,13 @@ def _draw_box(page: Page, key: str, icon: str) -> None:
 
 
 def _draw_details(page: Page, detail: str | None, request_id: str | None) -> None:
-    if not (detail or request_id):
-        return
-    with st.expander(page.texts("details.title")):
-        if detail:
+    if detail:
+        with st.expander(page.texts("details.title")):
             st.text(detail)
-        if request_id:
-            st.caption(page.texts("details.request"))
-            st.code(request_id, language=None)
+    if request_id:
+        # In sight, so that it is in every screenshot: the server's log is searched with it.
+        shown = request_id.replace("`", "")
+        st.caption(f"{page.texts('details.request')} `{shown}`")
 
 
 def _draw_ways(page: Page, *ways: str) -> None:

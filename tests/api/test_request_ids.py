@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from streamlit_assistant.request_log import REQUEST_ID, log_request_ids
 from streamlit_assistant.settings import Settings
 from tests.conftest import API_KEY, LiveServer, serve
+from tests.start_process import Site, free_port
 from tests.upstream import model_server
 from tests.upstream_scripts import server_error
 
@@ -81,3 +83,15 @@ def test_the_id_is_in_the_formatted_line(lines: pytest.LogCaptureFixture) -> Non
 
     formatted = logging.Formatter("%(levelname)s %(message)s").format(lines.records[-1])
     assert formatted == "WARNING req_1 100% of {'a': 1}"
+
+
+def test_the_log_of_a_started_site_shows_the_id_the_client_was_given(tmp_path: Path) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/v1"
+    site = Site.at(tmp_path, OPENAI_BASE_URL=nobody, ASSISTANT_API_KEY=API_KEY)
+    with site.started(), site.client(API_KEY) as http:
+        thread = {"messages": [{"role": "user", "content": "hi"}]}
+        body = {"assistant_id": "asst_default", "stream": True, "thread": thread}
+        started = http.post("/v1/threads/runs", json=body)
+
+        assert "event: thread.run.failed" in started.text
+        assert f"{started.headers['x-request-id']} upstream failed" in site.output

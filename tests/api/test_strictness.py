@@ -37,7 +37,9 @@ def ask(live: LiveServer, method: str, path: str, **headers: str) -> httpx.Respo
     return httpx.request(method, f"{live.url}/v1{path}", headers=given)
 
 
-@pytest.mark.parametrize("path", ["/assistants", "/threads", "/threads/thread_x/runs"])
+@pytest.mark.parametrize(
+    "path", ["/assistants", "/threads", "/threads/thread_x/runs", "/vector_stores"]
+)
 def test_a_request_without_the_beta_header_is_refused_where_it_is_required(
     other: LiveServer, offline: LiveServer, path: str
 ) -> None:
@@ -59,7 +61,7 @@ def test_the_header_may_name_several_betas(other: LiveServer) -> None:
     assert ask(other, "GET", "/assistants", **several).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/models", "/files/file-x", "/nowhere"])
+@pytest.mark.parametrize("path", ["/models", "/files/file-x", "/uploads", "/nowhere"])
 def test_no_beta_header_is_asked_for_where_openais_clients_send_none(
     other: LiveServer, path: str
 ) -> None:
@@ -87,6 +89,8 @@ def test_the_official_client_and_the_page_send_what_is_required(other: LiveServe
         ("GET", "/threads/undefined", "No thread found with id 'undefined'."),
         ("DELETE", "/threads/undefined", "No thread found with id 'undefined'."),
         ("GET", "/assistants/x", "No assistant found with id 'x'."),
+        ("GET", "/files/x", "No such File object: x"),
+        ("GET", "/vector_stores/x/files", "Vector store with id ['x'] not found."),
         ("GET", "/threads/undefined/runs/undefined", "No thread found with id 'undefined'."),
     ],
 )

@@ -195,7 +195,7 @@ class ScriptedAssistants:
         run.metadata = body["metadata"]
         if body.get("stream"):
             return self._stream(run, request)
-        return httpx.Response(200, json=run.body())
+        return httpx.Response(200, json=run.body(), headers={"x-request-id": "req_run"})
 
     def _list_runs(self, request: httpx.Request, thread_id: str) -> httpx.Response:
         if thread_id not in self.threads:

@@ -30,7 +30,7 @@ def test_the_first_question_makes_a_thread_and_is_answered(
         message_id="msg_of_run_1",
         error_message=None,
         error_code=None,
-        request_id="req_stream" if streaming else "req_poll",
+        request_id="req_stream" if streaming else "req_run",
     )
 
 

@@ -15,6 +15,7 @@ from streamlit_assistant.providers.base import (
     OutputMessage,
     PromptMessage,
     TextDelta,
+    Turn,
 )
 from streamlit_assistant.providers.offline import OfflineProvider
 
@@ -67,7 +68,7 @@ PASSAGES = "【0:0†a.md】\nCats sleep.\nA lot.\n\n【0:1†b 2.md】\n" + "lo
 
 
 async def said(question: str, *told: str, **fields: Any) -> list[Delta]:
-    turns = [asked(question), *(OutputMessage("call_1", text) for text in told)]
+    turns: list[Turn] = [asked(question), *(OutputMessage("call_1", text) for text in told)]
     request = ModelRequest("offline", "", turns, **fields)
     return [delta async for delta in OfflineProvider().stream(request)]
 

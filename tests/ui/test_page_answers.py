@@ -38,8 +38,9 @@ def test_each_ending_is_told_in_plain_words_with_a_way_on(
     assert shown(page) == [("user", "Hi"), ("assistant", "Part of it")]
     assert notices(page) == [texts(key)]
     assert page.expander[0].text[0].value == "The server's own words"
-    numbers = [code.value for code in page.expander[0].code]
-    assert numbers == ([] if ending is Ending.CANCELLED else ["req_1"])
+    told = [caption.value for caption in page.main.caption if "req_" in caption.value]
+    expected = [] if ending is Ending.CANCELLED else [f"{texts('details.request')} `req_1`"]
+    assert told == expected
 
     page = click(page, f"way-{way}")
     assert shown(page)[-1] == ("assistant", "Hello there.")
