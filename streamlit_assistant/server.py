@@ -56,7 +56,11 @@ class Server:
         self._settings = settings
         self._clock = clock
         self._folder = DataFolder(settings.data_dir, settings.database_url)
-        self._providers = ProviderRegistry(_upstream(settings), local_base_url=local_base_url)
+        self._providers = ProviderRegistry(
+            _upstream(settings),
+            local_base_url=local_base_url,
+            embedding_model=settings.embedding_model,
+        )
         self._api = _Deferred()
         self._site_key = ""
         self._executor: RunExecutor | None = None

@@ -14,7 +14,7 @@ import hashlib
 import os
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -143,7 +143,11 @@ async def in_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) ->
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         # Nobody may unlink a draft while a thread is still about to write it.
-        await asyncio.wait([task])
+        # Starlette cancels again and again when a client has hung up.
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        task.exception()  # nobody else will ask for it
         raise
 
 

@@ -1,0 +1,104 @@
+"""How good a chunk is as an answer to a query: a score from 0 to 1 that means the same every time.
+
+By words: the share of the query that the chunk holds, each word weighing as much as it is rare
+(its inverse document frequency). 1 says that the chunk has all of them, whatever other chunks have;
+so a threshold can be set. How often and how densely the words stand, which is BM25, decides
+between chunks that hold the same words: up to `BY_DENSITY` of the score depends on it, measured
+against the best.
+
+With vectors: the weighted sum of that and of the cosine between chunk and query.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from streamlit_assistant.files.terms import QueryTerm
+from streamlit_assistant.store.chunk_index import ChunkWords
+
+BY_DENSITY = 0.25
+BY_MEANING = 0.6
+UNSEEN = 0.5  # the weight of a word that no chunk holds: it may be misspelt
+MOST_LOOKED_AT = 3_000  # chunks, each as often as it holds a word
+MOST_WORDS = 32
+NEIGHBOURS = 1  # chunks so near to each other share much of their text
+
+
+@dataclass(frozen=True)
+class WordQuery:
+    """One query by words: what each weighs, and the BM25 of the chunks it was found in."""
+
+    weights: Mapping[str, float]
+    densities: Mapping[int, float]
+
+    def score(self, chunk: ChunkWords) -> float:
+        """Return the score by words."""
+        best = max(self.densities.values(), default=0.0)
+        density = self.densities.get(chunk.seq, 0.0) / best if best > 0 else 0.0
+        return _coverage(self.weights, chunk.terms) * (1 - BY_DENSITY + BY_DENSITY * density)
+
+
+def weigh(
+    terms: Iterable[QueryTerm], frequencies: Mapping[str, int], total: int
+) -> dict[str, float]:
+    """Return what each word of a query weighs; what is no word at all is left out."""
+    weights = {}
+    for term in terms:
+        found = frequencies.get(term.text, 0)
+        if not found and term.is_seam:
+            continue
+        rarity = math.log(1 + (max(total - found, 0) + 0.5) / (found + 0.5))
+        weights[term.text] = rarity if found else rarity * UNSEEN
+    return weights
+
+
+def telling_words(frequencies: Mapping[str, int], chunks: int) -> list[str]:
+    """Return the words by which candidates are looked for: the rarest, and more while it is cheap.
+
+    Words that most of the `chunks` hold hardly tell them apart, and cost the most to look for.
+    They still count in the score.
+    """
+    rarest = sorted(frequencies, key=lambda word: frequencies[word])
+    looked_at = accumulate(min(frequencies[word], chunks) for word in rarest)
+    cheap = sum(total <= MOST_LOOKED_AT for total in looked_at)
+    return rarest[: min(max(cheap, 1), MOST_WORDS)]
+
+
+def blended(by_words: float, cosine: float | None) -> float:
+    """Return the score of a chunk; `cosine` None: the chunk has no vector."""
+    if cosine is None:
+        return by_words
+    return (1 - BY_MEANING) * by_words + BY_MEANING * min(max(cosine, 0.0), 1.0)
+
+
+def choose(
+    chunks: Sequence[ChunkWords], scores: Mapping[int, float], most: int
+) -> list[ChunkWords]:
+    """Return the best chunks, best first; neighbours of better ones only to fill up the places.
+
+    Neighbours overlap: without this one good passage would take two or three places.
+    """
+    ranked = sorted(chunks, key=lambda chunk: (-scores[chunk.seq], chunk.seq))
+    chosen: list[ChunkWords] = []
+    spare: list[ChunkWords] = []
+    taken: set[tuple[int, int]] = set()
+    for chunk in ranked:
+        if _near(chunk, taken):
+            spare.append(chunk)
+        else:
+            chosen.append(chunk)
+            taken.add((chunk.file_seq, chunk.position))
+    best = chosen[:most] + spare[: max(most - len(chosen), 0)]
+    return sorted(best, key=lambda chunk: (-scores[chunk.seq], chunk.seq))
+
+
+def _near(chunk: ChunkWords, taken: Collection[tuple[int, int]]) -> bool:
+    return any((chunk.file_seq, chunk.position + by) in taken for by in (-NEIGHBOURS, NEIGHBOURS))
+
+
+def _coverage(weights: Mapping[str, float], terms: str) -> float:
+    whole = sum(weights.values())
+    padded = f" {terms} "
+    held = sum(weight for term, weight in weights.items() if f" {term} " in padded)
+    return held / whole if whole else 0.0

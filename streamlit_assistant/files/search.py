@@ -1,0 +1,118 @@
+"""Search over vector stores: by words always, by meaning too where the model server has embeddings.
+
+How results are scored is told in `ranking`.
+"""
+
+import asyncio
+import json
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from streamlit_assistant.file_records import NewChunk, SearchQuery, SearchResult
+from streamlit_assistant.files.attribute_filter import matches
+from streamlit_assistant.files.meaning import Embedded, EmbedderSource, Meaning
+from streamlit_assistant.files.ranking import WordQuery, blended, choose, telling_words, weigh
+from streamlit_assistant.files.terms import Analyzer
+from streamlit_assistant.records import JSON
+from streamlit_assistant.store import Store
+from streamlit_assistant.store.chunk_index import ChunkWords, FoundChunk
+
+if TYPE_CHECKING:
+    from streamlit_assistant.files.vectors import Nearness
+
+MOST_RESULTS = 50
+CANDIDATES = 100  # chunks a query and side whose score is worked out
+
+
+class FileSearch:
+    """Finds passages, and stores chunks so that they are found."""
+
+    def __init__(self, store: Store, source: EmbedderSource) -> None:
+        self._store = store
+        self._index = store.chunk_index
+        self._meaning = Meaning(store.chunk_index, source)
+        self._analyzer = Analyzer()
+
+    async def search(
+        self, vector_store_ids: Sequence[str], query: SearchQuery
+    ) -> list[SearchResult]:
+        """Return the best passages of all the vector stores, best first.
+
+        A chunk is as good as the query that it fits best. Whose the stores are is not asked here.
+        """
+        stores = await self._index.stores(vector_store_ids)
+        files = await self._meant(vector_store_ids, query.filters)
+        questions = [text for text in dict.fromkeys(query.queries) if text.strip()]
+        if not stores or not questions or files == set():
+            return []
+        store_seqs = [seq for seq, _ in stores]
+        words = [self._by_words(store_seqs, text, files) for text in questions]
+        nearness, by_words = await asyncio.gather(
+            self._meaning.nearness(stores, questions, files), asyncio.gather(*words)
+        )
+        seqs = {seq for words in by_words for seq in words.densities}
+        if nearness is not None:
+            seqs |= nearness.nearest(CANDIDATES)
+        chunks = await self._index.described(seqs, vector_store_ids)
+        # In a thread: the more queries, the longer it takes.
+        scores = await asyncio.to_thread(_scores, chunks, by_words, nearness)
+        good = [chunk for chunk in chunks if scores[chunk.seq] >= max(query.score_threshold, 1e-9)]
+        most = min(max(query.max_num_results, 1), MOST_RESULTS)
+        chosen = choose(good, scores, most)
+        found = await self._index.found([chunk.seq for chunk in chosen])
+        return [
+            _result(found[chunk.seq], scores[chunk.seq]) for chunk in chosen if chunk.seq in found
+        ]
+
+    async def embed_chunks(self, texts: Sequence[str]) -> Embedded | None:
+        """Return vectors for the texts; None where the model server has no embeddings."""
+        return await self._meaning.embed(texts)
+
+    async def store_chunks(self, file_seq: int, store_seq: int, new: Sequence[NewChunk]) -> None:
+        """Put these chunks in place of a file's, with vectors where there are any to be had."""
+        embedded = await self.embed_chunks([chunk.text for chunk in new])
+        vectors, model = (embedded.vectors, embedded.model) if embedded else (None, None)
+        await self._store.chunks.replace(file_seq, store_seq, new, vectors, model)
+        self._meaning.forget(store_seq, file_seq)
+
+    async def _meant(
+        self, vector_store_ids: Sequence[str], filters: JSON | None
+    ) -> set[int] | None:
+        if filters is None:
+            return None
+        files = await self._index.files(vector_store_ids)
+        # In a thread: there may be ten thousand of them.
+        return await asyncio.to_thread(_matching, files, filters)
+
+    async def _by_words(
+        self, stores: Sequence[int], query: str, files: Collection[int] | None
+    ) -> WordQuery:
+        terms = self._analyzer.of_query(query)
+        seen = await self._index.frequencies(stores, [term.text for term in terms])
+        telling = telling_words(seen.words, seen.searched)
+        found = await self._index.matches(stores, telling, CANDIDATES, files) if telling else []
+        return WordQuery(weigh(terms, seen.words, seen.everywhere), dict(found))
+
+
+def _matching(files: Sequence[tuple[int, str]], filters: JSON) -> set[int]:
+    return {seq for seq, attributes in files if matches(filters, json.loads(attributes))}
+
+
+def _scores(
+    chunks: Sequence[ChunkWords], by_words: Sequence[WordQuery], nearness: "Nearness | None"
+) -> dict[int, float]:
+    if nearness is None:
+        return {chunk.seq: max(words.score(chunk) for words in by_words) for chunk in chunks}
+    cosines = nearness.cosines([chunk.seq for chunk in chunks])
+    none = [None] * len(by_words)  # of what was indexed while there were no vectors to be had
+    return {
+        chunk.seq: max(
+            blended(words.score(chunk), cosine)
+            for words, cosine in zip(by_words, cosines.get(chunk.seq, none), strict=True)
+        )
+        for chunk in chunks
+    }
+
+
+def _result(chunk: FoundChunk, score: float) -> SearchResult:
+    return SearchResult(chunk.file_id, chunk.filename, score, chunk.text, chunk.attributes)
