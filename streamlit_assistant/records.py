@@ -116,8 +116,8 @@ class Run:
     """One execution of an assistant on a thread.
 
     `lease_owner` and `attempt` say which executor may write; `last_event` is the sequence number
-    of the newest stored event. `tool_resources` come from creating thread and run together;
-    `includes_results`: its events carry what file search found.
+    of the newest stored event. `tool_resources` are the assistant's, with what creating thread and
+    run together put over them; `includes_results`: its events carry what file search found.
     """
 
     id: str

@@ -60,7 +60,7 @@ def rag_bag(module: Module) -> Iterator[int]:
 # The outermost frames: of a run, of endless loops, of a document, of a stream that has begun.
 OUTERMOST = {
     "files.extraction_worker",
-    *("runs.execute_run", "runs.executor", "files.housekeeping", "files.indexer"),
+    *("runs.execute_run", "supervision", "files.housekeeping", "files.indexer"),
     "api.event_stream",
 }
 

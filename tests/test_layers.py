@@ -21,6 +21,8 @@ LOOSE = {
         "settings",
         "settings_files",
         "settings_watch",
+        "supervision",
+        "token_estimate",
     },
     "chatbot": {"chat", "chatbot"},
     "shared": {"catalogue", "event_frames"},

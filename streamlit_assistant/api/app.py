@@ -45,7 +45,7 @@ def create_api(
         *AssistantEndpoints(store, links, clock).routes(),
         *RunEndpoints(store, links, executor, hub, clock).routes(),
         *StepEndpoints(store).routes(),
-        *MessageEndpoints(store, links, clock).routes(),
+        *MessageEndpoints(store, links, executor, clock).routes(),
         *ThreadEndpoints(store, links, executor, clock).routes(),
         *ModelEndpoints(providers.models).routes(),
         *FileEndpoints(library).routes(),

@@ -11,6 +11,7 @@ from streamlit_assistant.api.gate import owner
 from streamlit_assistant.api.query import check_id, page_query, path_id
 from streamlit_assistant.api.requests import CreateMessage, ModifyMessage, read_body
 from streamlit_assistant.records import JSON, Clock
+from streamlit_assistant.runs import RunExecutor
 from streamlit_assistant.store import Store
 
 COUNT_HEADER = "x-message-count"  # our extension: how long the thread is, without paging through it
@@ -19,9 +20,10 @@ COUNT_HEADER = "x-message-count"  # our extension: how long the thread is, witho
 class MessageEndpoints:
     """Create, list, retrieve, modify, delete."""
 
-    def __init__(self, store: Store, links: FileLinks, clock: Clock) -> None:
+    def __init__(self, store: Store, links: FileLinks, executor: RunExecutor, clock: Clock) -> None:
         self._store = store
         self._links = links
+        self._executor = executor
         self._clock = clock
 
     def routes(self) -> list[BaseRoute]:
@@ -76,6 +78,8 @@ class MessageEndpoints:
         if "metadata" in body.model_fields_set:
             changes["metadata"] = body.metadata or {}
         message = await self._store.messages.modify(thread.id, message_id, changes)
+        if message.run_id is not None:
+            self._executor.note_metadata(message.run_id, message.metadata, message.id)
         return JSONResponse(responses.message(message))
 
     async def delete(self, request: Request) -> JSONResponse:

@@ -12,6 +12,7 @@ from streamlit_assistant.records import PageQuery
 MOST_ITEMS = 100
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 # The only thing that may be asked to be included in run steps; results come with file search.
+_INCLUDE = re.compile(r"include(\[\d*\])?")  # as the clients write the names of lists
 INCLUDABLE = "step_details.tool_calls[*].file_search.results[*].content"
 
 _PREFIXES = {
@@ -52,7 +53,7 @@ def page_query(
     """Return `limit`, `order`, `after` and `before`; refuse parameters nobody knows."""
     known = {"limit", "order", "after", *(["before"] if before else []), *also}
     for name in request.query_params:
-        if name not in known:
+        if name not in known and not ("include" in also and _INCLUDE.fullmatch(name)):
             raise InvalidRequest(
                 f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"
             )
@@ -66,7 +67,11 @@ def page_query(
 
 def check_include(request: Request) -> bool:
     """Return whether the text that file search found is asked for; refuse any other `include[]`."""
-    given = [*request.query_params.getlist("include[]"), *request.query_params.getlist("include")]
+    given = [
+        value
+        for name, value in request.query_params.multi_items()
+        if _INCLUDE.fullmatch(name) and value
+    ]
     for value in given:
         if value != INCLUDABLE:
             raise InvalidRequest(

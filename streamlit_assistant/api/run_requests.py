@@ -1,6 +1,8 @@
 """Runs in requests: what the assistant says, and what the request overrides."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -8,8 +10,9 @@ from streamlit_assistant.api.conversion import to_json, to_tools
 from streamlit_assistant.api.fields import Body, Metadata
 from streamlit_assistant.api.requests import CreateRun, CreateThreadAndRun
 from streamlit_assistant.api.tool_fields import check_tool_choice
-from streamlit_assistant.records import JSON, Assistant, Run, new_id
+from streamlit_assistant.records import Assistant, Run, new_id
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 MOST_OUTPUTS = 1_000  # in one request
 RUN_SECONDS = 600  # a run expires ten minutes after it was created
 
@@ -24,7 +27,7 @@ class ToolOutput(Body):
     """What one called function returned."""
 
     tool_call_id: str
-    output: str = ""
+    output: str | None = None
 
 
 class SubmitToolOutputs(Body):
@@ -39,7 +42,7 @@ def to_run(
     assistant: Assistant,
     thread_id: str,
     now: int,
-    tool_resources: JSON | None = None,
+    tool_resources: Mapping[str, Any] = NOTHING,
 ) -> Run:
     """Return a queued run with everything resolved; `tool_resources` override the assistant's."""
     tools = assistant.tools if body.tools is None else to_tools(body.tools)
@@ -55,7 +58,7 @@ def to_run(
         instructions=_instructions(body, assistant),
         tools=tools,
         # Kept with the run: the assistant may be changed or deleted while it goes on.
-        tool_resources=assistant.tool_resources if tool_resources is None else tool_resources,
+        tool_resources={**assistant.tool_resources, **tool_resources},
         metadata=body.metadata or {},
         temperature=_given(body.temperature, assistant.temperature),
         top_p=_given(body.top_p, assistant.top_p),

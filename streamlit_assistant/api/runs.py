@@ -89,7 +89,7 @@ class RunEndpoints:
         links = self._links
         resources, more_stores = await links.resources(mine, new.tool_resources, expiring=True)
         thread, messages = to_thread(new, mine, now, resources, "thread.")
-        run = to_run(body, assistant, thread.id, now, own if body.tool_resources else None)
+        run = to_run(body, assistant, thread.id, now, own)
         made = [*stores, *more_stores]
         return await self._start(request, bool(body.stream), run, messages, thread, made)
 
@@ -118,6 +118,7 @@ class RunEndpoints:
         sent = "metadata" in body.model_fields_set
         changes = {"metadata": body.metadata or {}} if sent else {}
         changed = await self._store.runs.modify(run.thread_id, run.id, changes)
+        self._executor.note_metadata(run.id, changed.metadata)
         return JSONResponse(responses.run(changed))
 
     async def submit(self, request: Request) -> Response:
@@ -125,7 +126,7 @@ class RunEndpoints:
         run = await self._run(request)
         body = await read_body(request, SubmitToolOutputs)
         heartbeat = heartbeat_seconds(request)
-        outputs = [(given.tool_call_id, given.output) for given in body.tool_outputs]
+        outputs = [(given.tool_call_id, given.output or "") for given in body.tool_outputs]
         resumed = await self._executor.submit(run.thread_id, run.id, outputs)
         if body.stream:
             return stream_events(self._hub.follow, resumed, heartbeat, resumed.last_event)

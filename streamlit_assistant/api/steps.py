@@ -31,7 +31,7 @@ class StepEndpoints:
         """`GET /threads/{thread_id}/runs/{run_id}/steps`"""
         with_results = check_include(request)
         run = await self._run(request)
-        query = page_query(request, "include[]", "include")
+        query = page_query(request, "include")
         page = await self._store.steps.page(run.id, query)
         render = partial(responses.run_step, with_results=with_results)
         return JSONResponse(responses.page(page, render))

@@ -76,6 +76,7 @@ class ThreadEndpoints:
     async def delete(self, request: Request) -> JSONResponse:
         """`DELETE /threads/{thread_id}`: a run on it stops."""
         thread_id = path_id(request, "thread_id")
-        await self._store.threads.delete(owner(request), thread_id)
-        self._executor.abandon(thread_id)
+        run_id = await self._store.threads.delete(owner(request), thread_id)
+        if run_id is not None:
+            self._executor.abandon(run_id)
         return JSONResponse(responses.deleted(thread_id, "thread"))

@@ -6,7 +6,7 @@ served in turn, so that one with thousands of files does not keep the others wai
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ from streamlit_assistant.file_records import NewChunk, WaitingFile
 from streamlit_assistant.files.library import FileLibrary
 from streamlit_assistant.files.unreadable import INVALID_FILE, SERVER_ERROR, Unreadable
 from streamlit_assistant.store import Store
+from streamlit_assistant.supervision import supervise
 
 MOST_FILES = 2  # at once: reading a document takes a processor
 FIRST_REST, LONGEST_REST = 1.0, 60.0  # seconds before a file is tried again, doubling
@@ -72,7 +73,7 @@ class Indexer:
     async def start(self) -> None:
         """Begin with what is waiting already."""
         loops = (self._dispatch, self._keep_house)
-        self._loops = [asyncio.create_task(_supervise(loop)) for loop in loops]
+        self._loops = [asyncio.create_task(supervise(loop)) for loop in loops]
 
     async def stop(self) -> None:
         """End; what is not indexed waits for the next start."""
@@ -199,13 +200,3 @@ def _size(chunks: Sequence[NewChunk]) -> int:
 
 def _ids(waiting: WaitingFile) -> dict[str, str]:
     return {"file_id": waiting.file.id, "vector_store_id": waiting.file.vector_store_id}
-
-
-async def _supervise(loop: Callable[[], Awaitable[None]]) -> None:
-    """Run an endless loop: whatever fails it is in the log, and does not end it."""
-    while True:
-        try:
-            await loop()
-        except Exception:  # without this loop nothing would be indexed, or nothing removed
-            logger.exception("a loop of the indexer failed, starting it again")
-            await asyncio.sleep(FIRST_REST)

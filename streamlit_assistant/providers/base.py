@@ -51,8 +51,8 @@ Turn = PromptMessage | CallsMessage | OutputMessage
 class ModelRequest:
     """Everything a model server needs for one answer. None means "leave it to the server".
 
-    `functions` are definitions as in a function tool. `tool_choice` is `auto`, `required` or the
-    name of a function after a colon, as in `function:get_weather`.
+    `functions` are definitions as in a function tool. `tool_choice` is `auto`, `none`, `required`
+    or the name of a function after a colon, as in `function:get_weather`.
     """
 
     model: str

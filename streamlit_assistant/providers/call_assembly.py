@@ -3,6 +3,9 @@
 No two servers agree. OpenAI numbers the calls and sends their arguments in pieces. Ollama sends
 whole calls, all with the number 0; Gemini sends no numbers; others no ids. A piece belongs to the
 call of its number unless it shows, by its id or by following a whole call, that it opens another.
+
+A call is announced with its first arguments, or at the end if it has none: whoever acts on the end
+of a call must not meet one that is still empty.
 """
 
 import json
@@ -12,6 +15,7 @@ from typing import Any
 
 from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.base import CallArguments, CallStart
+from streamlit_assistant.providers.surrogates import mended, whole
 from streamlit_assistant.records import JSON, new_id
 
 Piece = CallStart | CallArguments
@@ -19,11 +23,18 @@ Piece = CallStart | CallArguments
 
 @dataclass
 class _Call:
-    index: int
     id: str = ""  # as the server gave it; it may come late, or never
     name: str = ""
     arguments: list[str] = field(default_factory=list)
-    announced: bool = False
+    half: str = ""  # of a character that was cut in two
+    index: int | None = None  # once it is announced
+
+    def add(self, arguments: str) -> str:
+        """Take arguments in; return what can be said of them now."""
+        said, self.half = mended(self.half, arguments)
+        if said:
+            self.arguments.append(said)
+        return said
 
     @property
     def is_whole(self) -> bool:
@@ -33,7 +44,7 @@ class _Call:
             return False
         try:
             return isinstance(json.loads(text), dict)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
 
 
@@ -44,6 +55,7 @@ class CallAssembly:
         self._calls: list[_Call] = []
         self._by_number: dict[int, _Call] = {}
         self._ids: set[str] = set()
+        self._announced = 0
 
     @property
     def empty(self) -> bool:
@@ -59,26 +71,30 @@ class CallAssembly:
         call = self._call(piece.get("index"), call_id, name, arguments)
         call.id = call.id or call_id
         call.name = call.name or name
-        if arguments:
-            call.arguments.append(arguments)
-        if call.announced:
-            if arguments:
-                yield CallArguments(call.index, arguments)
-        elif call.name:
+        added = call.add(arguments)
+        if call.index is not None:
+            if added:
+                yield CallArguments(call.index, added)
+        elif call.name and call.arguments:
             yield from self._announce(call)
 
     def finish(self) -> Iterator[Piece]:
         """Yield what is left once the answer is over; raise if a call names no function."""
         for call in self._calls:
-            if not call.announced:
+            if not call.name:
                 raise UpstreamError("The model called a function without naming it.")
-            if not "".join(call.arguments).strip():
+            if "".join(call.arguments).strip():
+                continue
+            call.arguments.append("{}")
+            if call.index is None:
+                yield from self._announce(call)
+            else:
                 yield CallArguments(call.index, "{}")
 
     def _call(self, number: Any, call_id: str, name: str, arguments: str) -> _Call:
         known = self._by_number.get(number) if type(number) is int else self._last()
         if known is None or self._opens_another(known, number, call_id, name, arguments):
-            known = _Call(len(self._calls))
+            known = _Call()
             self._calls.append(known)
         if type(number) is int:
             self._by_number[number] = known
@@ -97,20 +113,20 @@ class CallAssembly:
         return bool(name and known.name and arguments.lstrip().startswith("{") and known.is_whole)
 
     def _announce(self, call: _Call) -> Iterator[Piece]:
-        call.announced = True
+        call.index = self._announced
+        self._announced += 1
         # Two calls with one id could not be told apart by whoever answers them.
         unique = call.id if call.id and call.id not in self._ids else new_id("call")
         self._ids.add(unique)
         yield CallStart(call.index, unique, call.name)
-        if call.arguments:
-            yield CallArguments(call.index, "".join(call.arguments))
+        yield CallArguments(call.index, "".join(call.arguments))
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return whole(value) if isinstance(value, str) else ""
 
 
 def _arguments(value: Any) -> str:
     if isinstance(value, dict):  # some servers send what the JSON means instead of the JSON
         return json.dumps(value, ensure_ascii=False)
-    return _text(value)
+    return value if isinstance(value, str) else ""

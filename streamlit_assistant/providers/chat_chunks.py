@@ -16,6 +16,7 @@ from streamlit_assistant.providers.base import (
     Usage,
 )
 from streamlit_assistant.providers.call_assembly import CallAssembly
+from streamlit_assistant.providers.surrogates import mended
 from streamlit_assistant.records import JSON
 
 # Whatever else a server gives as its reason, such as `eos_token`, means that the model was done.
@@ -92,13 +93,9 @@ class Reading:
             yield from self._calls.take({"index": 0, "function": old})
 
     def _text(self, name: str, kind: Said, text: str) -> Iterator[Delta]:
-        text = self._halves.pop(name, "") + text
-        # A server that cuts its text by UTF-16 may send the two halves of one character apart.
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            self._halves[name] = text[-1]
-            text = text[:-1]
-        if text:
-            yield kind(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        said, self._halves[name] = mended(self._halves.get(name, ""), text)
+        if said:
+            yield kind(said)
 
 
 def _objects(value: Any) -> list[JSON]:

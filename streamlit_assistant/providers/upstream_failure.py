@@ -11,6 +11,7 @@ import httpx2
 
 from streamlit_assistant.errors import RunErrorCode, Unreachable, UpstreamError
 from streamlit_assistant.event_frames import StreamBroken
+from streamlit_assistant.providers.surrogates import whole
 
 _KEY = re.compile(r"\b(?:sk|key|gsk|xai)-[\w*.-]{4,}")
 MOST_WORDS = 500  # characters of the server's own words; some answer a whole page
@@ -22,7 +23,10 @@ WEB_PAGE = (
 )
 
 # What the client raises, and a broken frame; everything else is a defect of ours.
-FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError, StreamBroken)
+FAILURES = (
+    *(httpx2.HTTPError, httpx2.InvalidURL, TimeoutError),
+    *(ValueError, RecursionError, StreamBroken),  # of what is no JSON, or too deep
+)
 
 
 class Explainer:
@@ -93,7 +97,7 @@ class Explainer:
     def _clean(self, words: str) -> str:
         if len(self._api_key) > SHORTEST_KEY:
             words = words.replace(self._api_key, "…")
-        return _KEY.sub("…", words)[:MOST_WORDS]
+        return whole(_KEY.sub("…", words)[:MOST_WORDS])
 
 
 def _kind(response: httpx2.Response) -> str:

@@ -16,7 +16,7 @@ from streamlit_assistant.runs.citations import CitationFinder
 from streamlit_assistant.runs.delta_fold import TEXT, MessageFold
 from streamlit_assistant.runs.endings import Ending
 from streamlit_assistant.runs.journal import Closing, Journal
-from streamlit_assistant.runs.run_steps import ended_step, new_step
+from streamlit_assistant.runs.run_steps import MESSAGE_CREATION, ended_step, new_step
 
 
 class Answer:
@@ -50,7 +50,7 @@ class Answer:
             assistant_id=run.assistant_id,
             run_id=run.id,
         )
-        creation = {"type": "message_creation", "message_creation": {"message_id": message.id}}
+        creation = {"type": MESSAGE_CREATION, MESSAGE_CREATION: {"message_id": message.id}}
         step = new_step(run, creation, now)
         shown_step, shown_message = responses.run_step(step), responses.message(message)
         await journal.commit(
@@ -73,6 +73,11 @@ class Answer:
             parts += [self._fold.annotate(annotation) for annotation in found]
         for part in parts:
             journal.emit("thread.message.delta", responses.message_delta(self._message.id, part))
+
+    def note_metadata(self, metadata: Mapping[str, str], message_id: str) -> None:
+        """Take over what a client has changed, if it is this message."""
+        if message_id == self._message.id:
+            self._message = replace(self._message, metadata=metadata)
 
     def end(self, ending: Ending, usage: JSON | None, now: int) -> Closing:
         """Return the final message and step, and the events that announce them."""

@@ -1,6 +1,6 @@
 """The run step of the tool calls of one round: from the first call to their answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from streamlit_assistant import responses
@@ -57,12 +57,16 @@ class CallStep:
     @property
     def functions(self) -> list[JSON]:
         """The calls that somebody else must answer."""
-        return [call for call in self.tool_calls if call["type"] == FUNCTION]
+        return [call for call in self.tool_calls if is_waiting(call)]
 
     def answer(self, index: int, call: JSON) -> None:
         """Put an answered call in the place of the bare one."""
         self._answers = self.tool_calls
         self._answers[index] = call
+
+    def answer_function(self, call_id: str, output: str) -> None:
+        """Give the output of a function call."""
+        self._answers = answered(self.tool_calls, {call_id: output})
 
     def waiting(self, usage: JSON | None) -> RunStep:
         """Return the step as it is stored while its function calls wait for their outputs."""
@@ -73,3 +77,18 @@ class CallStep:
         step = ended_step(with_calls(self._step, self.tool_calls), ending, usage, now)
         shown = responses.run_step(step, self._with_results)
         return Closing([step], [(f"thread.run.step.{step.status}", shown)])
+
+
+def is_waiting(call: JSON) -> bool:
+    """Whether a tool call is a function's and nobody has answered it."""
+    return bool(call["type"] == FUNCTION and call[FUNCTION]["output"] is None)
+
+
+def answered(calls: Sequence[JSON], outputs: Mapping[str, str]) -> list[JSON]:
+    """Return the tool calls, those with an output among `outputs` answered by it."""
+    return [
+        {**call, FUNCTION: {**call[FUNCTION], "output": outputs[call["id"]]}}
+        if call["id"] in outputs
+        else call
+        for call in calls
+    ]

@@ -13,6 +13,7 @@ from streamlit_assistant.records import JSON, Run, RunEvent, RunStatus
 from streamlit_assistant.runs.transitions import TERMINAL
 from streamlit_assistant.store import Store
 
+LOOKS, LOOK_SECONDS = 10, 0.02  # for the channel of a run that is active
 # The statuses after which a stream ends, even though the run may go on later.
 PAUSES = TERMINAL | {RunStatus.REQUIRES_ACTION}
 _LAST_EVENTS = frozenset(f"thread.run.{status}" for status in PAUSES)
@@ -128,7 +129,7 @@ class EventHub:
 
         `after` may be any number ever seen; an empty batch is `heartbeat` seconds of silence.
         """
-        channel = self._channels.get(run.id)
+        channel = await self._channel_of(run)
         if channel is None or after < channel.start:
             stored = await self._stored(run, after)
             if stored:
@@ -137,6 +138,17 @@ class EventHub:
         if channel is not None:
             async for batch in channel.follow(after, heartbeat):
                 yield batch
+
+    async def _channel_of(self, run: Run) -> Channel | None:
+        for _ in range(LOOKS):
+            channel = self._channels.get(run.id)
+            if channel is not None or run.status in PAUSES or self._over:
+                return channel
+            run = await self._store.runs.get(run.thread_id, run.id)
+            if run.status not in PAUSES:
+                # It was stored this instant, and its channel is about to be there.
+                await asyncio.sleep(LOOK_SECONDS)
+        return None
 
     async def _stored(self, run: Run, after: int) -> Sequence[RunEvent]:
         events = await self._store.events.after(run.id, after)

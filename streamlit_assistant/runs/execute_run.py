@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import Enum, auto
 
@@ -13,9 +13,9 @@ from streamlit_assistant.records import JSON, Clock, Run, RunStatus
 from streamlit_assistant.runs import endings
 from streamlit_assistant.runs.endings import Ending, Pause
 from streamlit_assistant.runs.journal import Closing, Journal
-from streamlit_assistant.runs.recovery import Remains
-from streamlit_assistant.runs.round import added_usage
+from streamlit_assistant.runs.recovery import Remains, read_remains
 from streamlit_assistant.runs.rounds import Rounds
+from streamlit_assistant.runs.token_usage import added_usage
 from streamlit_assistant.runs.transitions import advance
 from streamlit_assistant.store import Store
 from streamlit_assistant.tools.toolbox import Toolbox
@@ -65,14 +65,12 @@ class RunExecution:
         self.ending = False  # the outcome is decided and being stored
         self._task = asyncio.create_task(self._execute(), name=f"execute {run.id}")
 
-    @property
-    def thread_id(self) -> str:
-        """The thread that is being answered."""
-        return self._run.thread_id
-
     def stop(self, reason: Stop) -> None:
-        """Ask the attempt to stop; without effect once its outcome is decided."""
-        if self.ending or self._stop is not None:
+        """Ask the attempt to stop; without effect once its outcome is decided.
+
+        A cancellation counts also where the process is about to hand the run back.
+        """
+        if self.ending or self._stop not in (None, Stop.SHUTDOWN) or self._stop is reason:
             return
         self._stop = reason
         # A task cancelled before its first step would never run, and the run never end.
@@ -82,6 +80,13 @@ class RunExecution:
     async def ended(self) -> None:
         """Wait until the attempt is over, however it went."""
         await asyncio.wait([self._task])
+
+    def note_metadata(self, metadata: Mapping[str, str], message_id: str | None = None) -> None:
+        """Let the last events of the run, or of its message, show what a client has changed."""
+        if message_id is None:
+            self._rounds.run = replace(self._rounds.run, metadata=metadata)
+        elif self._rounds.round is not None and self._rounds.round.answer is not None:
+            self._rounds.round.answer.note_metadata(metadata, message_id)
 
     def when_ended(self, then: Callable[[], None]) -> None:
         """Call back once the attempt is over; a defect that broke it is in the log."""
@@ -95,14 +100,25 @@ class RunExecution:
             logger.warning("lease lost", extra={"run_id": self._run.id})
         except Exception:  # a defect in what was to be stored: the thread must not stay locked
             logger.exception("outcome not stored", extra={"run_id": self._run.id})
-            await self._journal.commit([], _outcome_columns(self._failed_plainly()), lasting=True)
+            await self._fail_plainly()
 
-    def _failed_plainly(self) -> Run:
-        now = int(self._clock())
-        error = endings.failed(DEFECT).last_error
-        return replace(
-            self._run, status=RunStatus.FAILED, failed_at=now, expires_at=None, last_error=error
+    async def _fail_plainly(self) -> None:
+        """End the run with what the database holds of it: what this process holds cannot be."""
+        self._journal.drop_pending()
+        now, ending = int(self._clock()), endings.failed(DEFECT)
+        opened = (await read_remains(self._store, self._run.id)).opened
+        closing = opened.end(ending, None, now) if opened else Closing()
+        run = replace(
+            self._run,
+            status=RunStatus.FAILED,
+            failed_at=now,
+            expires_at=None,
+            required_action=None,
+            last_error=ending.last_error,
         )
+        emissions = [*closing.emissions, ("thread.run.failed", responses.run(run))]
+        columns = _outcome_columns(run)
+        await self._journal.commit(emissions, columns, changed=closing.records, lasting=True)
 
     async def _outcome(self) -> Ending | Pause | None:
         """Return how the run ends or pauses, or None if it is to be handed back unexecuted."""
@@ -112,10 +128,9 @@ class RunExecution:
             if self._stop is None:
                 raise
             # The cancellation was ours and is answered here; what follows must not see it.
-            self._task.uncancel()
+            while self._task.uncancel():
+                pass
             return self._stopped()
-        except TimeoutError:
-            return endings.EXPIRED
         except UpstreamError as error:
             logger.warning("upstream failed: %s", error.message, extra={"run_id": self._run.id})
             return endings.failed(error.message, error.code)
@@ -144,14 +159,19 @@ class RunExecution:
     async def _work(self) -> Ending | Pause:
         if self._run.attempt == 1 or not await self._announced():
             self._journal.emit("thread.run.in_progress", responses.run(self._run))
-        async with asyncio.timeout(self._seconds_left()):
-            return await self._rounds.go()
+        limit = asyncio.timeout(self._seconds_left())
+        try:
+            async with limit:
+                return await self._rounds.go()
+        except TimeoutError:
+            if limit.expired():
+                return endings.EXPIRED
+            raise
 
     async def _announced(self) -> bool:
-        # Since it was queued last: tool outputs queue a run again.
-        events = [event.name for event in await self._store.events.after(self._run.id, 0)]
-        events = events[::-1]
-        return "thread.run.in_progress" in events[: events.index("thread.run.queued")]
+        # What an earlier attempt showed came after it; nothing came since the run was queued.
+        last = await self._store.events.last(self._run.id)
+        return last is None or last.name != "thread.run.queued"
 
     def _seconds_left(self) -> float | None:
         if self._run.expires_at is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -28,12 +28,12 @@ from streamlit_assistant.runs.recovery import Remains, read_remains
 from streamlit_assistant.runs.submission import submission
 from streamlit_assistant.runs.transitions import TERMINAL, advance
 from streamlit_assistant.store import Fence, Store
+from streamlit_assistant.supervision import supervise
 from streamlit_assistant.tools.toolbox import Toolbox
 
 MOST_RUNS = 64  # at once in this process; the others wait in the database
 DRAIN_SECONDS = 2.0  # how long running answers may go on when the process is told to end
 STOP_SECONDS = 3.0  # how long storing them may take after that
-RETRY_SECONDS = 1.0  # pause after the database failed
 CANCEL_SECONDS = 10.0  # how long a cancellation may wait for the database
 NUMBERS_SKIPPED = 100_000  # more events than a process shows between two flushes
 EXPIRY_SECONDS = 1.0  # how often runs that nobody works on are looked at
@@ -79,7 +79,7 @@ class RunExecutor:
         for run in await self._store.runs.waiting():
             self._hub.open(run.id, run.last_event)
         loops = (self._writer.run, self._dispatch, self._expire, self._keep_house)
-        self._tasks = [asyncio.create_task(_supervise(loop)) for loop in loops]
+        self._tasks = [asyncio.create_task(supervise(loop)) for loop in loops]
         self._work.set()
 
     async def stop(self) -> None:
@@ -106,12 +106,16 @@ class RunExecutor:
         """Store a queued run with all that was made for it, and have it executed."""
         channel = Channel()
         shown = responses.run(run)
-        emissions = [("thread.created", responses.thread(new_thread))] if new_thread else []
-        emissions += [("thread.run.created", shown), ("thread.run.queued", shown)]
-        events = [channel.number(*emission, ahead=n) for n, emission in enumerate(emissions)]
+
+        def announce(thread: Thread) -> list[RunEvent]:
+            emissions = [("thread.created", responses.thread(thread))] if new_thread else []
+            emissions += [("thread.run.created", shown), ("thread.run.queued", shown)]
+            return [channel.number(*emission, ahead=n) for n, emission in enumerate(emissions)]
+
         with self._room() as at_once:
             taken = self._taken_at_once(run) if at_once else run
-            await self._store.runs.add(taken, events, new_messages, new_thread, stores)
+            add = self._store.runs.add
+            events = await add(taken, announce, new_messages, new_thread, stores)
             self._begin(taken, channel, events, at_once)
 
     async def submit(self, thread_id: str, run_id: str, outputs: list[tuple[str, str]]) -> Run:
@@ -123,6 +127,8 @@ class RunExecutor:
             while True:
                 run = await self._store.runs.get(thread_id, run_id)
                 made = await submission(self._store, run, outputs, int(self._clock()))
+                if made is None:
+                    continue
                 channel = Channel(run.last_event)
                 events = [channel.number(*e, ahead=n) for n, e in enumerate(made.emissions)]
                 taken = self._taken_at_once(made.run) if at_once else made.run
@@ -202,11 +208,21 @@ class RunExecutor:
         now = int(self._clock())
         return advance(run, RunStatus.CANCELLING, now, required_action=None)
 
-    def abandon(self, thread_id: str) -> None:
-        """Stop executing on a thread that was deleted."""
-        for execution in self._executions.values():
-            if execution.thread_id == thread_id:
-                execution.stop(Stop.LOST)
+    def abandon(self, run_id: str) -> None:
+        """Stop executing a run whose thread was deleted, and let its followers go."""
+        execution = self._executions.get(run_id)
+        if execution is not None:
+            execution.stop(Stop.LOST)
+        else:
+            self._hub.close(run_id)
+
+    def note_metadata(
+        self, run_id: str, metadata: Mapping[str, str], message_id: str | None = None
+    ) -> None:
+        """Let a run that is being executed show what a client has changed, of it or its message."""
+        execution = self._executions.get(run_id)
+        if execution is not None:
+            execution.note_metadata(metadata, message_id)
 
     async def _take(self) -> RunExecution | None:
         run = await self._store.runs.claim(self._name)
@@ -214,11 +230,16 @@ class RunExecutor:
 
     async def _take_to_stop(self, run_id: str, reason: Stop) -> bool:
         """End a run that nobody works on; return whether it was one."""
-        remains = await read_remains(self._store, run_id)
         run = await self._store.runs.claim_idle(self._name, run_id)
-        if run is not None:
-            self._execute(run, remains).stop(reason)
-        return run is not None
+        if run is None:
+            return False
+        try:
+            remains = await read_remains(self._store, run_id)
+        except SQLAlchemyError:
+            await self._store.runs.release(Fence(run_id, self._name, run.attempt))
+            raise
+        self._execute(run, remains).stop(reason)
+        return True
 
     def _execute(self, run: Run, remains: Remains | None = None, skipped: int = 0) -> RunExecution:
         fence = Fence(run.id, self._name, run.attempt)
@@ -271,13 +292,3 @@ class RunExecutor:
         waiting = [execution.ended() for execution in self._executions.values()]
         if waiting:
             await asyncio.wait([asyncio.ensure_future(w) for w in waiting], timeout=seconds)
-
-
-async def _supervise(loop: Callable[[], Awaitable[None]]) -> None:
-    """Run an endless loop: whatever fails it is in the log, and does not end it."""
-    while True:
-        try:
-            await loop()
-        except Exception:  # without this loop nothing would be stored, or nothing executed
-            logger.exception("a loop of the executor failed, starting it again")
-            await asyncio.sleep(RETRY_SECONDS)

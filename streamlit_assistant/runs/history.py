@@ -10,14 +10,12 @@ from streamlit_assistant.providers.base import (
     PromptMessage,
     Turn,
 )
-from streamlit_assistant.records import JSON, Message, PageQuery, Run, RunStep, StepStatus
+from streamlit_assistant.records import JSON, Message, Run, RunStep, StepStatus
 from streamlit_assistant.runs.delta_fold import FILE_SEARCH, FUNCTION
-from streamlit_assistant.runs.round import added_usage
-from streamlit_assistant.runs.run_steps import TOOL_CALLS
+from streamlit_assistant.runs.run_steps import MESSAGE_CREATION, TOOL_CALLS
+from streamlit_assistant.runs.token_usage import added_usage
 from streamlit_assistant.store import Store
 from streamlit_assistant.tools import file_search
-
-PAGE = 100
 
 
 @dataclass
@@ -26,16 +24,18 @@ class RunHistory:
 
     turns: list[Turn] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)  # file ids behind citation markers
+    call_ids: set[str] = field(default_factory=set)
     searches: int = 0
     rounds: int = 0  # in which tools were called
+    search_rounds: int = 0  # in which files were searched
     usage: JSON | None = None
 
 
 async def read_history(store: Store, run: Run, search_name: str) -> RunHistory:
     """Return what the run has done; `search_name`: the function that stands for a search."""
     history = RunHistory()
-    steps = await _steps(store, run)
-    messages = await _messages(store, run) if steps else {}
+    steps = await store.steps.of_run(run.id)
+    messages = {m.id: m for m in await store.messages.of_run(run.id)} if steps else {}
     for step in steps:
         history.usage = added_usage(history.usage, step.usage)
         if step.status is not StepStatus.COMPLETED:
@@ -48,7 +48,7 @@ async def read_history(store: Store, run: Run, search_name: str) -> RunHistory:
 
 
 def _add_message(history: RunHistory, step: RunStep, messages: Mapping[str, Message]) -> None:
-    message = messages.get(step.step_details["message_creation"]["message_id"])
+    message = messages.get(step.step_details[MESSAGE_CREATION]["message_id"])
     if message is not None and message.content:  # somebody may have deleted it meanwhile
         history.turns.append(PromptMessage("assistant", message.content))
 
@@ -56,7 +56,9 @@ def _add_message(history: RunHistory, step: RunStep, messages: Mapping[str, Mess
 def _add_calls(history: RunHistory, step: RunStep, search_name: str) -> None:
     calls: list[FunctionCall] = []
     outputs: list[Turn] = []
+    before = history.searches
     for call in step.step_details[TOOL_CALLS]:
+        history.call_ids.add(call["id"])
         if call["type"] == FILE_SEARCH:
             calls.append(FunctionCall(call["id"], search_name, call["arguments"]))
             outputs.append(OutputMessage(call["id"], file_search.passages(call, history.searches)))
@@ -67,26 +69,10 @@ def _add_calls(history: RunHistory, step: RunStep, search_name: str) -> None:
             calls.append(FunctionCall(call["id"], function["name"], function["arguments"]))
             outputs.append(OutputMessage(call["id"], function["output"] or ""))
     said: Sequence[JSON] = ()
-    if history.turns and isinstance(before := history.turns[-1], PromptMessage):
+    if history.turns and isinstance(last := history.turns[-1], PromptMessage):
         # What was said before calling belongs to the same turn.
-        said = before.content
+        said = last.content
         history.turns.pop()
     history.turns += [CallsMessage(calls, said), *outputs]
     history.rounds += 1
-
-
-async def _steps(store: Store, run: Run) -> list[RunStep]:
-    steps: list[RunStep] = []
-    query = PageQuery(limit=PAGE, order="asc")
-    while True:
-        page = await store.steps.page(run.id, query)
-        steps += page.items
-        if not page.has_more:
-            return steps
-        query = PageQuery(limit=PAGE, order="asc", after=steps[-1].id)
-
-
-async def _messages(store: Store, run: Run) -> dict[str, Message]:
-    query = PageQuery(limit=PAGE, order="asc")
-    page = await store.messages.page(run.thread_id, query, run.id)
-    return {message.id: message for message in page.items}
+    history.search_rounds += history.searches > before

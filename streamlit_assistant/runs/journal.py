@@ -6,7 +6,7 @@ Everything a client may act on (a new message, the end of a run) is stored befor
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from tenacity import (
 
 from streamlit_assistant.records import JSON, Message, RunEvent, RunStep
 from streamlit_assistant.runs.events import Channel
+from streamlit_assistant.runs.untorn import untorn
 from streamlit_assistant.store import Fence, Store
 
 FLUSH_SECONDS = 0.05
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 # What a database in trouble raises; anything else would fail again.
 PASSING = (OperationalError, InterfaceError, PoolTimeout)
+NEVER = (SQLAlchemyError, ValueError)  # of which the latter says that a text is no text
 LONGEST_PAUSE = 3.0  # seconds between two attempts
 
 Emission = tuple[str, JSON]
@@ -81,11 +83,9 @@ class EventWriter:
             self._work.clear()
             journals, self._waiting = self._waiting, set()
             batches = {j.fence: list(j.pending) for j in journals if j.pending}
-            if not batches:
-                return
             try:
-                lost = await self._store.events.append(batches)
-            except SQLAlchemyError:
+                lost = await self._append(batches)
+            except PASSING:
                 logger.exception("events not stored, will be tried again")
                 self._waiting |= journals
                 self._work.set()
@@ -94,6 +94,24 @@ class EventWriter:
                 journal.stored(len(batches.get(journal.fence, ())))
                 if journal.fence in lost:
                     journal.on_lost()
+
+    async def _append(self, batches: Mapping[Fence, Sequence[RunEvent]]) -> Collection[Fence]:
+        try:
+            return await self._store.events.append(batches) if batches else ()
+        except PASSING:
+            raise
+        except NEVER:
+            # One run's events cannot be stored: each is tried alone, so that the others are.
+            return {fence for fence, events in batches.items() if await self._fails(fence, events)}
+
+    async def _fails(self, fence: Fence, events: Sequence[RunEvent]) -> bool:
+        try:
+            return bool(await self._store.events.append({fence: events}))
+        except PASSING:
+            raise
+        except NEVER:
+            logger.exception("events cannot be stored", extra={"run_id": fence.run_id})
+            return False  # its outcome can: the run goes on without these
 
 
 class Journal:
@@ -126,8 +144,18 @@ class Journal:
         """Store events together with what they announce, then show them.
 
         `lasting`: try until the database takes it, however long it is away. Raises `LeaseLost` if
-        the attempt no longer owns the run.
+        the attempt no longer owns the run. A cancellation waits until it is done.
         """
+        await untorn(self._commit(emissions, changes, new, changed, lasting))
+
+    async def _commit(
+        self,
+        emissions: Sequence[Emission],
+        changes: Mapping[str, Any],
+        new: Sequence[Message | RunStep],
+        changed: Sequence[Message | RunStep],
+        lasting: bool,
+    ) -> None:
         announced = [
             self._channel.number(name, data, ahead) for ahead, (name, data) in enumerate(emissions)
         ]
@@ -147,6 +175,10 @@ class Journal:
                     )
                     self.pending.clear()
         self._channel.add(announced)
+
+    def drop_pending(self) -> None:
+        """Forget what was shown but cannot be stored."""
+        self.pending.clear()
 
     def stored(self, count: int) -> None:
         """Forget the first pending events: the database has them."""

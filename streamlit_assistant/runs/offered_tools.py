@@ -17,10 +17,15 @@ NO_CODE = (
 
 @dataclass(frozen=True)
 class OfferedTools:
-    """What `ModelRequest` says of tools. `note` belongs to the instructions."""
+    """What `ModelRequest` says of tools. `note` belongs to the instructions.
+
+    `callable` are the functions that somebody will answer now. `search_options` are None where
+    files are not searched now.
+    """
 
     functions: Sequence[JSON] = ()
     tool_choice: str = "auto"
+    callable: frozenset[str] = frozenset()
     search_options: JSON | None = None
     note: str = ""
 
@@ -38,17 +43,23 @@ def offered_tools(run: Run, history: RunHistory, can_search: bool) -> OfferedToo
     if run.tool_choice == "none":
         return OfferedTools(note=note)
     functions = [tool["function"] for tool in run.tools if tool["type"] == "function"]
-    forced = run.tool_choice == {"type": "file_search"}
+    callable_now = {function["name"] for function in functions}
     options = None
-    if "file_search" in kinds and history.rounds < MOST_SEARCH_ROUNDS and (can_search or forced):
-        options = kinds["file_search"].get("file_search") or {}
+    if "file_search" in kinds and (can_search or run.tool_choice == {"type": "file_search"}):
+        # Described to the end: some servers refuse calls in the conversation without it.
         functions.append(file_search.definition(search_name(run)))
-    # Whoever must call again after each output would never come to an answer.
-    choice = _choice(run) if functions and history.rounds == 0 else "auto"
-    return OfferedTools(functions, choice, options, note)
+        if history.search_rounds < MOST_SEARCH_ROUNDS:
+            options = kinds["file_search"].get("file_search") or {}
+            callable_now.add(search_name(run))
+    choice = _choice(run, history) if callable_now else "none"
+    return OfferedTools(
+        functions, choice if functions else "auto", frozenset(callable_now), options, note
+    )
 
 
-def _choice(run: Run) -> str:
+def _choice(run: Run, history: RunHistory) -> str:
+    if history.rounds:
+        return "auto"  # whoever must call again after each output would never come to an answer
     match run.tool_choice:
         case {"type": "function", "function": {"name": name}}:
             return f"function:{name}"

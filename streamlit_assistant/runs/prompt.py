@@ -16,11 +16,12 @@ from streamlit_assistant.runs.citations import without_markers
 from streamlit_assistant.runs.history import RunHistory
 from streamlit_assistant.runs.offered_tools import OfferedTools
 from streamlit_assistant.store import Store
+from streamlit_assistant.token_estimate import estimated
 from streamlit_assistant.tools.toolbox import ImageFiles
 
 # Newest messages shown when a run does not say how many: bounds the cost of a turn.
 DEFAULT_WINDOW = 200
-BYTES_PER_TOKEN = 4  # of UTF-8: four letters, or one and a third Chinese characters
+SPARE = 20  # read beyond that, in place of messages that are not shown
 TOKENS_PER_IMAGE = 800
 TOKENS_PER_TURN = 4  # for the role and what separates turns
 SHARE_OF_BEGINNING = 4  # the thread's first message may take a quarter of the room
@@ -54,7 +55,7 @@ async def build_request(
 ) -> ModelRequest:
     """Return the request for a round of a run; raise `PromptTooLong`."""
     instructions = "\n\n".join(text for text in (run.instructions, tools.note) if text)
-    fixed = _tokens(instructions) + _tokens(json.dumps(list(tools.functions)))
+    fixed = estimated(instructions) + estimated(json.dumps(list(tools.functions)))
     fixed += sum(_cost(turn) for turn in history.turns)
     left = None if room.prompt is None else room.prompt - fixed
     messages = await _messages(store, run)
@@ -78,16 +79,17 @@ async def build_request(
 
 def estimated_tokens(request: ModelRequest) -> int:
     """Return about how many tokens a request costs, for servers that do not count."""
-    fixed = _tokens(request.instructions) + _tokens(json.dumps(list(request.functions)))
+    fixed = estimated(request.instructions) + estimated(json.dumps(list(request.functions)))
     return fixed + sum(_cost(turn) for turn in request.messages)
 
 
 async def _messages(store: Store, run: Run) -> list[Message]:
     strategy = run.truncation_strategy
     asked = strategy.get("last_messages") if strategy["type"] == "last_messages" else None
-    newest = await store.messages.newest(run.thread_id, asked or DEFAULT_WINDOW, but_run=run.id)
-    messages = _shown(newest)
-    if asked is None and len(newest) == DEFAULT_WINDOW:
+    wanted = asked or DEFAULT_WINDOW
+    newest = await store.messages.newest(run.thread_id, wanted + SPARE, but_run=run.id)
+    messages = _shown(newest)[-wanted:]
+    if asked is None and len(newest) > wanted:
         first = await store.messages.first(run.thread_id)
         if first is not None and all(first.id != message.id for message in messages):
             messages.insert(0, first)
@@ -153,9 +155,9 @@ async def _part(part: JSON, owner: str, images: ImageFiles) -> JSON:
 def _cost(turn: Turn) -> int:
     match turn:
         case OutputMessage(_, output):
-            return TOKENS_PER_TURN + _tokens(output)
+            return TOKENS_PER_TURN + estimated(output)
         case CallsMessage(calls, content):
-            called = sum(_tokens(call.name) + _tokens(call.arguments) for call in calls)
+            called = sum(estimated(call.name) + estimated(call.arguments) for call in calls)
             return called + _cost_of_content(content)
         case PromptMessage(_, content):
             return _cost_of_content(content)
@@ -168,11 +170,7 @@ def _cost_of_content(content: Iterable[JSON]) -> int:
 def _cost_of_part(part: JSON) -> int:
     match part["type"]:
         case "text":
-            return _tokens(part["text"]["value"])
+            return estimated(part["text"]["value"])
         case "refusal":
-            return _tokens(part["refusal"])
+            return estimated(part["refusal"])
     return TOKENS_PER_IMAGE
-
-
-def _tokens(text: str) -> int:
-    return -(-len(text.encode()) // BYTES_PER_TOKEN)

@@ -3,15 +3,13 @@
 import json
 from dataclasses import dataclass
 
-from streamlit_assistant.records import JSON, PageQuery, RunStep, StepStatus
+from streamlit_assistant.records import JSON, RunStep, StepStatus
 from streamlit_assistant.runs.answer import Answer
 from streamlit_assistant.runs.call_step import CallStep
 from streamlit_assistant.runs.delta_fold import CallFold, MessageFold
-from streamlit_assistant.runs.round import added_usage
-from streamlit_assistant.runs.run_steps import TOOL_CALLS
+from streamlit_assistant.runs.run_steps import MESSAGE_CREATION, TOOL_CALLS
+from streamlit_assistant.runs.token_usage import added_usage
 from streamlit_assistant.store import Store
-
-MOST_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -24,11 +22,11 @@ class Remains:
 
 async def read_remains(store: Store, run_id: str) -> Remains:
     """Return what there is of a run, as its followers saw it."""
-    page = await store.steps.page(run_id, PageQuery(limit=MOST_STEPS))
+    steps = await store.steps.of_run(run_id)
     spent = None
-    for step in page.items:
+    for step in steps:
         spent = added_usage(spent, step.usage)
-    unfinished = [step for step in page.items if step.status is StepStatus.IN_PROGRESS]
+    unfinished = [step for step in steps if step.status is StepStatus.IN_PROGRESS]
     if not unfinished:
         return Remains(None, spent)
     restore = _calls if unfinished[0].type == TOOL_CALLS else _answer
@@ -46,7 +44,7 @@ async def _calls(store: Store, step: RunStep) -> CallStep:
 
 
 async def _answer(store: Store, step: RunStep) -> Answer:
-    message_id = step.step_details["message_creation"]["message_id"]
+    message_id = step.step_details[MESSAGE_CREATION]["message_id"]
     message = await store.messages.get(step.thread_id, message_id)
     fold = MessageFold()
     for delta in await _deltas(store, step.run_id, "thread.message.delta", message_id):

@@ -20,17 +20,21 @@ from streamlit_assistant.runs.history import RunHistory, read_history
 from streamlit_assistant.runs.journal import Journal
 from streamlit_assistant.runs.offered_tools import OfferedTools, offered_tools, search_name
 from streamlit_assistant.runs.prompt import (
-    BYTES_PER_TOKEN,
     PromptTooLong,
     Room,
     build_request,
     estimated_tokens,
 )
-from streamlit_assistant.runs.round import Round, added_usage, usage
+from streamlit_assistant.runs.round import Round
+from streamlit_assistant.runs.token_usage import added_usage, usage
+from streamlit_assistant.runs.untorn import untorn
 from streamlit_assistant.store import Store
+from streamlit_assistant.token_estimate import tokens_of
 from streamlit_assistant.tools.file_search import search_files
 from streamlit_assistant.tools.toolbox import Toolbox
 
+NOT_OFFERED = "There is no function `{}` that you may call now. Answer without it."
+MOST_MISTAKES = 3
 INDEXING_SECONDS = 60.0  # how long a run waits for the thread's files, as the hosted service did
 SHORTEST_ANSWER = 16  # tokens; with fewer left, asking again is of no use
 PASSAGE_TOKENS, FEWER_PASSAGE_TOKENS = 16_000, 4_000  # the latter where nobody knows the context
@@ -59,6 +63,7 @@ class Rounds:
         self.run = run
         self.round: Round | None = None
         self.spent: JSON | None = None  # tokens of the rounds that are over
+        self._mistakes = 0  # rounds, one after the other, that only called what was not offered
         self._journal = journal
         self._store = store
         self._source = source
@@ -98,13 +103,29 @@ class Rounds:
         if said.finish is not FinishReason.TOOL_CALLS or said.calls is None:
             return _ENDINGS[said.finish or FinishReason.STOP]
         await self._search(said.calls, tools, choice, stores)
+        self._refuse(said.calls, tools)
         if said.calls.functions:
+            if self._is_spent:
+                return endings.OUT_OF_TOKENS
             action = responses.required_action(said.calls.functions)
             return Pause(said.calls.waiting(said.usage), action)
-        closing = said.calls.end(endings.COMPLETED, said.usage, self._now())
-        await self._journal.commit(closing.emissions, {}, changed=closing.records)
-        self.round = None
+        await untorn(self._close_calls(said.calls, said.usage))
         return None
+
+    async def _close_calls(self, calls: CallStep, tokens: JSON | None) -> None:
+        closing = calls.end(endings.COMPLETED, tokens, self._now())
+        await self._journal.commit(closing.emissions, {}, changed=closing.records)
+        self.spent = added_usage(self.spent, tokens)
+        self.round = None
+
+    def _refuse(self, calls: CallStep, tools: OfferedTools) -> None:
+        """Answer calls of functions that nobody offered: whoever waits for them has none either."""
+        refused = [call for call in calls.functions if _name(call) not in tools.callable]
+        for call in refused:
+            calls.answer_function(call["id"], NOT_OFFERED.format(_name(call)))
+        self._mistakes = self._mistakes + 1 if refused and not calls.functions else 0
+        if self._mistakes > MOST_MISTAKES:
+            raise UpstreamError("The model goes on calling functions that it was not offered.")
 
     async def _listen(
         self,
@@ -114,7 +135,7 @@ class Rounds:
         tools: OfferedTools,
     ) -> Round:
         name = search_name(self.run) if tools.search_options is not None else None
-        said = Round(self.run, self._journal, self._now, history.sources, name)
+        said = Round(self.run, self._journal, self._now, history, name)
         self.round = said
         async with aclosing(choice.provider.stream(request)) as deltas:
             async for delta in deltas:
@@ -122,7 +143,7 @@ class Rounds:
         await said.end()
         if said.usage is None and self._is_budgeted:
             # A budget needs a count, even where the server gives none.
-            answered = -(-said.said // BYTES_PER_TOKEN)
+            answered = tokens_of(said.said)
             said.usage = usage(estimated_tokens(request), answered)
         return said
 
@@ -172,6 +193,12 @@ class Rounds:
         return Room(prompt, completion, budgeted)
 
     @property
+    def _is_spent(self) -> bool:
+        """Whether nothing is left for an answer to what is about to be asked for."""
+        most, used = self.run.max_completion_tokens, self.usage
+        return bool(most and used and most - used["completion_tokens"] < SHORTEST_ANSWER)
+
+    @property
     def _is_budgeted(self) -> bool:
         return self.run.max_prompt_tokens is not None or self.run.max_completion_tokens is not None
 
@@ -182,6 +209,10 @@ class Rounds:
 
     def _now(self) -> int:
         return int(self._clock())
+
+
+def _name(call: JSON) -> str:
+    return str(call["function"]["name"])
 
 
 def _store_ids(resources: JSON) -> list[str]:

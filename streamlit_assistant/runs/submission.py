@@ -1,12 +1,11 @@
 """Tool outputs: who may submit them, and what becomes of the run and its step."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from streamlit_assistant import responses
 from streamlit_assistant.errors import InvalidRequest
-from streamlit_assistant.records import JSON, Run, RunStatus, RunStep, StepStatus
-from streamlit_assistant.runs.delta_fold import FUNCTION
+from streamlit_assistant.records import Run, RunStatus, RunStep, StepStatus
+from streamlit_assistant.runs.call_step import answered, is_waiting
 from streamlit_assistant.runs.journal import Emission
 from streamlit_assistant.runs.run_steps import TOOL_CALLS, with_calls
 from streamlit_assistant.runs.transitions import advance
@@ -32,27 +31,25 @@ class Submission:
 
 async def submission(
     store: Store, run: Run, outputs: list[tuple[str, str]], now: int
-) -> Submission:
-    """Return what becomes of a run by these outputs (call id, text); raise `InvalidRequest`."""
+) -> Submission | None:
+    """Return what becomes of a run by these outputs (call id, text); raise `InvalidRequest`.
+
+    Returns None if the run has gone on since it was read.
+    """
     step = await store.steps.unfinished(run.id)
     status = run.status
     if status is RunStatus.REQUIRES_ACTION and run.expires_at is not None and run.expires_at <= now:
         status = RunStatus.EXPIRED  # nobody has got round to noting it
-    if status is not RunStatus.REQUIRES_ACTION or step is None:
+    if status is not RunStatus.REQUIRES_ACTION:
         raise InvalidRequest(f'Runs in status "{status}" do not accept tool outputs.')
+    if step is None:
+        return None
     calls = step.step_details[TOOL_CALLS]
-    expected = [call["id"] for call in calls if call["type"] == FUNCTION]
+    expected = [call["id"] for call in calls if is_waiting(call)]
     given = [call_id for call_id, _ in outputs]
     if sorted(expected) != sorted(given):
         # All at once, as the specification says; the text is the hosted service's.
         raise InvalidRequest(f"Expected tool outputs for call_ids {expected}, got {given}")
-    said = dict(outputs)
-    answered = with_calls(step, [_answered(call, said) for call in calls])
-    done = replace(answered, status=StepStatus.COMPLETED, completed_at=now)
+    whole = with_calls(step, answered(calls, dict(outputs)))
+    done = replace(whole, status=StepStatus.COMPLETED, completed_at=now)
     return Submission(advance(run, RunStatus.QUEUED, now, required_action=None), done)
-
-
-def _answered(call: JSON, outputs: Mapping[str, str]) -> JSON:
-    if call["type"] != FUNCTION:
-        return call
-    return {**call, FUNCTION: {**call[FUNCTION], "output": outputs[call["id"]]}}

@@ -44,6 +44,18 @@ class Events:
             rows = (await connection.execute(query)).scalars().all()
         return [RunEvent(*item) for row in rows for item in row if item[0] > seq]
 
+    async def last(self, run_id: str) -> RunEvent | None:
+        """Return the newest stored event."""
+        query = (
+            select(run_events.c.events)
+            .where(run_events.c.run_id == run_id)
+            .order_by(run_events.c.first_seq.desc())
+            .limit(1)
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).scalar()
+        return None if row is None else RunEvent(*row[-1])
+
     async def forget(self, older_than: int) -> None:
         """Drop the events of ended runs written before a time; their objects stay."""
         active = select(runs.c.id).where(IS_ACTIVE)

@@ -96,6 +96,12 @@ class Messages:
             rows = (await connection.execute(query)).mappings().all()
         return [to_record(Message, row) for row in reversed(rows)]
 
+    async def of_run(self, run_id: str) -> list[Message]:
+        """Return all messages that a run wrote."""
+        async with self._database.read() as connection:
+            found = await connection.execute(select(messages).where(messages.c.run_id == run_id))
+            return [to_record(Message, row) for row in found.mappings()]
+
     async def first(self, thread_id: str) -> Message | None:
         """Return the message that began the thread."""
         page = await self.page(thread_id, PageQuery(limit=1, order="asc"))

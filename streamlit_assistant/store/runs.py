@@ -1,9 +1,9 @@
 """Runs in the database: the row is the record, the queue entry and the lock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import InvalidRequest, LeaseLost, NotFound
@@ -30,9 +30,19 @@ from streamlit_assistant.store.threads import find_thread, insert_thread
 
 _IDLE = (
     IS_ACTIVE,
-    runs.c.status.in_((RunStatus.QUEUED, RunStatus.REQUIRES_ACTION)),
+    runs.c.status != RunStatus.CANCELLING,
     runs.c.lease_owner.is_(None),
 )
+# What a process that is gone was executing, or had promised to end.
+_ORPHANED = (
+    IS_ACTIVE,
+    or_(
+        runs.c.status == RunStatus.CANCELLING,
+        and_(runs.c.status == RunStatus.IN_PROGRESS, runs.c.lease_owner.is_not(None)),
+    ),
+)
+# What it had taken only to end it: that waits on.
+_UNTOUCHED = (IS_ACTIVE, runs.c.status.in_((RunStatus.QUEUED, RunStatus.REQUIRES_ACTION)))
 _FREE = (
     IS_ACTIVE,
     runs.c.status.in_((RunStatus.QUEUED, RunStatus.IN_PROGRESS)),
@@ -57,22 +67,28 @@ class Runs:
     async def add(
         self,
         run: Run,
-        events: Sequence[RunEvent],
+        announce: Callable[[Thread], Sequence[RunEvent]],
         new_messages: Sequence[Message] = (),
         new_thread: Thread | None = None,
         stores: Sequence[FilledVectorStore] = (),
-    ) -> None:
-        """Store a queued run, its first events and messages; refuse a second active run."""
+    ) -> Sequence[RunEvent]:
+        """Store a queued run, its messages and first events; refuse a second active run.
+
+        `announce` makes the events of the thread as it was stored; they are returned.
+        """
         async with self._database.write() as connection:
             if new_thread is not None:
                 await insert_thread(connection, new_thread, new_messages, stores)
+                thread = await find_thread(connection, run.owner, run.thread_id)
             else:
-                await find_thread(connection, run.owner, run.thread_id)
+                thread = await find_thread(connection, run.owner, run.thread_id)
                 await _refuse_second_run(connection, run.thread_id)
                 await insert_messages(connection, run.thread_id, new_messages)
+            events = announce(thread)
             row = to_row(runs, run) | {"last_event": events[-1].seq}
             await connection.execute(insert(runs), row)
             await insert_events(connection, run.id, events, run.created_at)
+        return events
 
     async def of(self, owner: str, thread_id: str, run_id: str) -> Run:
         """Return the owner's run, or raise `NotFound` for what is unknown: thread or run."""
@@ -149,6 +165,7 @@ class Runs:
             runs.c.id == run.id,
             runs.c.status == RunStatus.REQUIRES_ACTION,
             runs.c.lease_owner.is_(None),
+            runs.c.last_event == run.last_event,  # still waiting for the same calls
         )
         changes = {
             "status": run.status,
@@ -165,21 +182,12 @@ class Runs:
         return True
 
     async def adopt_orphans(self, lease_owner: str) -> list[Run]:
-        """Take over every run that another owner was executing when its process ended."""
-        query = (
-            update(runs)
-            .where(
-                IS_ACTIVE,
-                runs.c.status.in_((RunStatus.IN_PROGRESS, RunStatus.CANCELLING)),
-                runs.c.lease_owner != lease_owner,
-            )
-            .values(lease_owner=lease_owner, attempt=runs.c.attempt + 1)
-        )
-        waiting = (IS_ACTIVE, runs.c.status == RunStatus.REQUIRES_ACTION)
+        """Take over every run that a process was executing which is gone; none other may be."""
+        adopted = update(runs).where(*_ORPHANED)
+        adopted = adopted.values(lease_owner=lease_owner, attempt=runs.c.attempt + 1)
         async with self._database.write() as connection:
-            # Whoever had taken a waiting run to end it is gone: it waits on.
-            await connection.execute(update(runs).where(*waiting).values(lease_owner=None))
-            rows = (await connection.execute(query.returning(runs))).mappings().all()
+            await connection.execute(update(runs).where(*_UNTOUCHED).values(lease_owner=None))
+            rows = (await connection.execute(adopted.returning(runs))).mappings().all()
         return [to_record(Run, row) for row in rows]
 
     async def modify(self, thread_id: str, run_id: str, changes: Mapping[str, Any]) -> Run:

@@ -34,6 +34,13 @@ class Steps:
             row = (await connection.execute(query)).mappings().first()
         return None if row is None else to_record(RunStep, row)
 
+    async def of_run(self, run_id: str) -> list[RunStep]:
+        """Return all steps of a run, in order."""
+        query = select(run_steps).where(run_steps.c.run_id == run_id).order_by(run_steps.c.seq)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [to_record(RunStep, row) for row in rows]
+
     async def page(self, run_id: str, query: PageQuery) -> Page[RunStep]:
         """Return a page of the run's steps."""
         async with self._database.read() as connection:

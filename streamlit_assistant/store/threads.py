@@ -11,7 +11,7 @@ from streamlit_assistant.file_records import FilledVectorStore
 from streamlit_assistant.records import Message, Page, PageQuery, Thread
 from streamlit_assistant.store.attached_files import insert_vector_store
 from streamlit_assistant.store.engine import Database
-from streamlit_assistant.store.messages import insert_messages
+from streamlit_assistant.store.messages import active_run_id, insert_messages
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
 from streamlit_assistant.store.tables import threads
@@ -79,12 +79,14 @@ class Threads:
             raise _unknown(thread_id)
         return to_record(Thread, row)
 
-    async def delete(self, owner: str, thread_id: str) -> None:
-        """Remove it with its messages, runs, steps and events."""
+    async def delete(self, owner: str, thread_id: str) -> str | None:
+        """Remove it with its messages, runs, steps and events; return the run it was locked by."""
         query = delete(threads).where(*_of(owner, thread_id))
         async with self._database.write() as connection:
+            run_id = await active_run_id(connection, thread_id)
             if (await connection.execute(query)).rowcount == 0:
                 raise _unknown(thread_id)
+        return run_id
 
 
 async def insert_thread(

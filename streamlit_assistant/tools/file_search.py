@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from streamlit_assistant.file_records import SearchQuery, SearchResult
 from streamlit_assistant.records import JSON
+from streamlit_assistant.token_estimate import estimated
 from streamlit_assistant.tools.citation_marker import marker
 from streamlit_assistant.tools.toolbox import Searcher
 
@@ -13,7 +14,6 @@ DEFAULT_RESULTS = 20
 DEFAULT_RANKER = "default_2024_08_21"
 MOST_QUERIES = 8
 LONGEST_QUERY = 2_000  # characters
-BYTES_PER_TOKEN = 4
 
 _DESCRIPTION = (
     "Search the files that the user or the operator has provided, by meaning and by words. "
@@ -43,7 +43,7 @@ def queries(arguments: str) -> list[str]:
     """Return what is searched for, whatever the model made of the arguments."""
     try:
         given = json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = arguments
     if isinstance(given, dict):
         given = given.get("queries") or given.get("query") or list(given.values())
@@ -98,9 +98,9 @@ def sources(call: JSON, search: int) -> dict[str, str]:
 
 def _within(found: Sequence[SearchResult], most_tokens: int) -> list[SearchResult]:
     kept: list[SearchResult] = []
-    left = most_tokens * BYTES_PER_TOKEN
+    left = most_tokens
     for result in found:
-        left -= len(result.text.encode())
+        left -= estimated(result.text)
         if left < 0 and kept:
             break
         kept.append(result)

@@ -153,6 +153,40 @@ def test_nonsense_is_no_call(nonsense: dict[str, Any]) -> None:
         assembled(nonsense)
 
 
+def test_a_call_without_arguments_is_announced_when_it_can_be_acted_on() -> None:
+    assembly = CallAssembly()
+    pieces = [piece("", "now", index=0, id="a"), piece("", "here", index=1, id="b")]
+    before = [*assembly.take(pieces[0]), *assembly.take(pieces[1])]
+    after = list(assembly.finish())
+
+    assert before == []
+    assert after == [
+        CallStart(0, "a", "now"),
+        CallArguments(0, "{}"),
+        CallStart(1, "b", "here"),
+        CallArguments(1, "{}"),
+    ]
+
+
+def test_a_name_that_comes_late_does_not_mix_up_the_calls() -> None:
+    found = assembled(
+        piece('{"n": 0}', index=0, id="a"),
+        piece('{"n": 1}', "second", index=1, id="b"),
+        piece("", "first", index=0),
+    )
+
+    assert found == [("b", "second", '{"n": 1}'), ("a", "first", '{"n": 0}')]
+
+
+def test_halves_of_characters_are_put_together_or_replaced() -> None:
+    found = assembled(
+        piece('{"a": "\ud83d', "f\ud800", index=0, id="x\udfff"),
+        piece('\ude00 \ud83d"}', index=0),
+    )
+
+    assert found == [("x\ufffd", "f\ufffd", '{"a": "😀 \ufffd"}')]
+
+
 def test_any_cut_of_the_arguments_adds_up() -> None:
     text = json.dumps({"text": 'a "quoted" \\ 小智'}, ensure_ascii=False)
     for size in range(1, len(text)):

@@ -196,12 +196,14 @@ async def test_a_function_of_the_same_name_is_left_alone(store: Store, clock: Fa
 async def test_a_model_that_goes_on_searching_is_made_to_answer(
     store: Store, clock: FakeClock
 ) -> None:
-    async with site(store, clock, *[search("sales")] * 8, ["At last.", STOP]) as s:
+    # Told that it cannot search any more, it tries once again.
+    async with site(store, clock, *[search("sales")] * 9, ["At last.", STOP]) as s:
         run = await s.ended(await ask(s))
-        offered = [len(request.functions) for request in s.provider.requests]
+        choices = [request.tool_choice for request in s.provider.requests]
 
     assert run.status is RunStatus.COMPLETED
-    assert offered == [*[1] * 8, 0]
+    assert choices == [*["auto"] * 8, "none", "none"]
+    assert len(s.files.searched) == 8
 
 
 async def test_without_files_no_search_is_offered_unless_it_is_demanded(

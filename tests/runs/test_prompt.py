@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from streamlit_assistant.providers.base import ModelRequest, PromptMessage
-from streamlit_assistant.records import JSON
+from streamlit_assistant.records import JSON, MessageStatus
 from streamlit_assistant.runs.history import RunHistory
 from streamlit_assistant.runs.offered_tools import OfferedTools
 from streamlit_assistant.runs.prompt import DEFAULT_WINDOW, Room, build_request
@@ -103,3 +103,18 @@ async def test_uploaded_images_are_sent_and_deleted_ones_named(store: Store) -> 
     image, gone = turn.content
     assert image["image_url"] == {"url": "data:image/png;base64,AAAA", "detail": "low"}
     assert "deleted" in gone["text"]["value"]
+
+
+async def test_last_messages_counts_what_is_shown(store: Store) -> None:
+    thread = make_thread()
+    broken = make_message(
+        thread.id, "half", role="assistant", run_id="run_1", status=MessageStatus.INCOMPLETE
+    )
+    empty = make_message(thread.id, content=[], role="assistant")
+    await store.threads.add(thread, [make_message(thread.id, "question"), broken, empty])
+    strategy: JSON = {"type": "last_messages", "last_messages": 1}
+    request = await build(store, thread.id, Room(), truncation_strategy=strategy)
+
+    assert [text(turn) for turn in request.messages if isinstance(turn, PromptMessage)] == [
+        "question"
+    ]

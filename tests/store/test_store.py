@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.exc import IntegrityError
 
 from streamlit_assistant.errors import InvalidRequest, LeaseLost, NotFound, StartError
-from streamlit_assistant.records import PageQuery, RunEvent, RunStatus
+from streamlit_assistant.records import PageQuery, RunEvent, RunStatus, Thread
 from streamlit_assistant.store import Fence, Store, sqlite_url
 from streamlit_assistant.store.runs import _FREE
 from streamlit_assistant.store.tables import IS_ACTIVE, runs
@@ -18,6 +18,10 @@ from tests.factories import OWNER, make_assistant, make_message, make_run, make_
 
 PAGINGS = list(itertools.product(("asc", "desc"), (1, 2, 3, 7, 8)))
 EVENT = [RunEvent(1, "thread.run.created", "{}")]
+
+
+def announced(_thread: Thread) -> list[RunEvent]:
+    return EVENT
 
 
 async def thread_with(store: Store, count: int) -> tuple[str, list[str]]:
@@ -66,7 +70,7 @@ async def test_nobody_reaches_what_is_anothers(store: Store) -> None:
     with pytest.raises(NotFound):
         await store.threads.delete("stranger", thread.id)
     with pytest.raises(NotFound):
-        await store.runs.add(make_run(thread.id, owner="stranger"), EVENT)
+        await store.runs.add(make_run(thread.id, owner="stranger"), announced)
     assert (await store.threads.page("stranger", PageQuery())).items == []
 
 
@@ -174,12 +178,12 @@ async def test_a_long_question_makes_a_short_title(store: Store) -> None:
 async def test_an_active_run_locks_its_thread(store: Store) -> None:
     thread_id, _ = await thread_with(store, 1)
     run = make_run(thread_id)
-    await store.runs.add(run, EVENT)
+    await store.runs.add(run, announced)
 
     with pytest.raises(InvalidRequest) as message_refused:
         await store.messages.add(make_message(thread_id))
     with pytest.raises(InvalidRequest) as run_refused:
-        await store.runs.add(make_run(thread_id), EVENT)
+        await store.runs.add(make_run(thread_id), announced)
 
     assert str(message_refused.value) == (
         f"Can't add messages to {thread_id} while a run {run.id} is active."
@@ -189,10 +193,10 @@ async def test_an_active_run_locks_its_thread(store: Store) -> None:
 
 async def test_a_refused_run_leaves_nothing_behind(store: Store) -> None:
     thread_id, ids = await thread_with(store, 1)
-    await store.runs.add(make_run(thread_id), EVENT)
+    await store.runs.add(make_run(thread_id), announced)
 
     with pytest.raises(InvalidRequest):
-        await store.runs.add(make_run(thread_id), EVENT, [make_message(thread_id)])
+        await store.runs.add(make_run(thread_id), announced, [make_message(thread_id)])
 
     page = await store.messages.page(thread_id, PageQuery())
     assert [message.id for message in page.items] == ids
@@ -203,7 +207,7 @@ async def test_a_run_is_claimed_once_and_the_oldest_first(store: Store) -> None:
     for _ in range(2):
         thread_id, _ = await thread_with(store, 1)
         runs.append(make_run(thread_id))
-        await store.runs.add(runs[-1], EVENT)
+        await store.runs.add(runs[-1], announced)
 
     claimed = [await store.runs.claim("me") for _ in range(3)]
 
@@ -214,7 +218,7 @@ async def test_a_run_is_claimed_once_and_the_oldest_first(store: Store) -> None:
 
 async def test_a_zombie_cannot_write(store: Store, clock: FakeClock) -> None:
     thread_id, _ = await thread_with(store, 1)
-    await store.runs.add(make_run(thread_id), EVENT)
+    await store.runs.add(make_run(thread_id), announced)
     run = await store.runs.claim("zombie")
     assert run is not None
     zombie = Fence(run.id, "zombie", run.attempt)
@@ -233,7 +237,7 @@ async def test_a_zombie_cannot_write(store: Store, clock: FakeClock) -> None:
 
 async def test_a_save_that_fails_stores_nothing(store: Store) -> None:
     thread_id, ids = await thread_with(store, 1)
-    await store.runs.add(make_run(thread_id), EVENT)
+    await store.runs.add(make_run(thread_id), announced)
     stranger = Fence("run_none", "me", 1)
 
     with pytest.raises(LeaseLost):
@@ -247,7 +251,7 @@ async def test_a_save_that_fails_stores_nothing(store: Store) -> None:
 async def test_deleting_a_thread_deletes_what_hangs_on_it(store: Store) -> None:
     thread_id, ids = await thread_with(store, 2)
     run = make_run(thread_id)
-    await store.runs.add(run, EVENT)
+    await store.runs.add(run, announced)
 
     await store.threads.delete(OWNER, thread_id)
 
@@ -261,7 +265,7 @@ async def test_deleting_a_thread_deletes_what_hangs_on_it(store: Store) -> None:
 async def test_events_of_an_active_run_are_not_forgotten(store: Store, clock: FakeClock) -> None:
     thread_id, _ = await thread_with(store, 1)
     run = make_run(thread_id)
-    await store.runs.add(run, EVENT)
+    await store.runs.add(run, announced)
 
     await store.events.forget(int(clock()) + 10_000)
 
