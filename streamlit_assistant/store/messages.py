@@ -23,6 +23,7 @@ _NOTED = (
         .scalar_subquery(),
         last_active_at=bindparam("noted_at"),
         message_count=threads.c.message_count + bindparam("noted_count"),
+        title=func.coalesce(threads.c.title, bindparam("noted_title")),
     )
 )
 TITLE_LENGTH = 60  # characters of the first question that name a thread
@@ -115,9 +116,13 @@ async def insert_messages(
     if not new:
         return
     await connection.execute(insert(messages), [to_row(messages, message) for message in new])
-    noted = {"noted_thread": thread_id, "noted_at": new[-1].created_at, "noted_count": len(new)}
+    noted = {
+        "noted_thread": thread_id,
+        "noted_at": new[-1].created_at,
+        "noted_count": len(new),
+        "noted_title": next((_title(m) for m in new if m.role == "user"), "") or None,
+    }
     await connection.execute(_NOTED, noted)
-    await _name_thread(connection, thread_id, new)
     await attach_to_thread(connection, thread_id, new)
 
 
@@ -136,15 +141,6 @@ async def _find(connection: AsyncConnection, thread_id: str, message_id: str) ->
     if row is None:
         raise NotFound(f"No message found with id '{message_id}'.")
     return to_record(Message, row)
-
-
-async def _name_thread(connection: AsyncConnection, thread_id: str, new: Sequence[Message]) -> None:
-    title = next((_title(message) for message in new if message.role == "user"), "")
-    if title:
-        unnamed = threads.c.title.is_(None)
-        await connection.execute(
-            update(threads).where(threads.c.id == thread_id, unnamed).values(title=title)
-        )
 
 
 def _title(message: Message) -> str:
