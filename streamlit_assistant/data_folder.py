@@ -2,17 +2,16 @@
 
 import fcntl
 import os
-import re
 import secrets
 from pathlib import Path
 
 from streamlit_assistant.errors import StartError
+from streamlit_assistant.setting_values import OWN_KEY
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 DATABASE = "assistant.db"
 _LOCK = "lock"
 _SITE_KEY = "site.key"
-_KEY = re.compile(r"sa-[\w-]{20,}")
 
 
 def new_key() -> str:
@@ -81,7 +80,7 @@ class DataFolder:
             key = file.read_bytes().decode("ascii", "replace").strip()
         except OSError as error:
             raise StartError(f"The file {file} cannot be used ({error.strerror}).") from error
-        if not _KEY.fullmatch(key):
+        if not OWN_KEY.fullmatch(key):
             raise StartError(f"The file {file} holds no key; delete it, and a new one is made.")
         return key
 

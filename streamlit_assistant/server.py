@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -109,6 +110,7 @@ class Server:
                 keys=keys,
                 clock=self._clock,
                 strictness=_strictness(self._settings),
+                restore=partial(self._restore_assistant, store),
             )
             async with documents.working():
                 yield
@@ -139,10 +141,7 @@ class Server:
 
     async def _ensure_assistant(self, store: Store) -> None:
         wanted = self._settings.openai_assistant_id or DEFAULT_ASSISTANT_ID
-        try:
-            await store.assistants.get(OWNER, DEFAULT_ASSISTANT_ID)
-        except NotFound:
-            await store.assistants.add(default_assistant(OWNER, int(self._clock())))
+        await self._restore_assistant(store)
         try:
             await store.assistants.get(OWNER, wanted)
         except NotFound as error:
@@ -150,6 +149,12 @@ class Server:
                 f"OPENAI_ASSISTANT_ID: this server has no assistant '{wanted}'; "
                 "leave the setting out to use the default one, or create it through /v1 first."
             ) from error
+
+    async def _restore_assistant(self, store: Store) -> None:
+        try:
+            await store.assistants.get(OWNER, DEFAULT_ASSISTANT_ID)
+        except NotFound:
+            await store.assistants.add(default_assistant(OWNER, int(self._clock())))
 
     async def _keys(self, store: Store) -> KeyRing:
         owners = {hash_key(self._site_key): OWNER}

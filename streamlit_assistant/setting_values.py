@@ -24,6 +24,9 @@ HOST_NAME = re.compile(
 )
 
 
+OWN_KEY = re.compile(r"sa-[\w-]{20,}")  # a key made by this product
+
+
 class Refused(ValueError):
     """The value is not accepted; the text says what is."""
 

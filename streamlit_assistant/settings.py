@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from streamlit_assistant import setting_values as values
 from streamlit_assistant.errors import StartError
@@ -18,6 +19,7 @@ Value = TypeVar("Value")
 Default = TypeVar("Default")
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 LONGEST_SHOWN = 80  # characters of a wrong value
 
 
@@ -80,8 +82,9 @@ class Settings:
                 "REQUIRE_BETA_HEADER", values.boolean, cls.require_beta_header
             ),
         )
-        if given.problems:
-            raise SettingsError(*given.problems)
+        problems = [*given.problems, *_mistaken_for_upstream(settings)]
+        if problems:
+            raise SettingsError(*problems)
         return settings
 
 
@@ -96,6 +99,21 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
         raise SettingsError(
             "DATA_DIR is not given and this user has no home folder; say where with --data-dir"
         ) from None
+
+
+def _mistaken_for_upstream(settings: Settings) -> Iterator[str]:
+    """Say where this server is named as its own model server: its clients read the same names."""
+    url = urlsplit(settings.openai_base_url or "")
+    if url.port == settings.port and url.hostname in (*LOCAL_HOSTS, settings.host):
+        yield (
+            f"OPENAI_BASE_URL is {settings.openai_base_url}, which is this server's own address; "
+            "set it only where your programs run, or to a model server"
+        )
+    if values.OWN_KEY.fullmatch(settings.openai_api_key or ""):
+        yield (
+            "OPENAI_API_KEY is a key of this server, for programs that call it; "
+            "set it only where they run, or to a model server's key"
+        )
 
 
 class _Given:

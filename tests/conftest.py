@@ -111,7 +111,8 @@ def listen(app: Starlette, before_end: Callable[[], None] = lambda: None) -> Ite
         # asyncio sets it only on sockets it made itself; without it every answer waits 40 ms.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # The protocol is named so that the test run does not depend on what else is installed.
-        config = uvicorn.Config(app, log_level="warning", lifespan="on", ws="none", http="httptools")
+        protocols: Any = {"ws": "none", "http": "httptools"}
+        config = uvicorn.Config(app, log_level="warning", lifespan="on", **protocols)
         runner = uvicorn.Server(config)
         thread = threading.Thread(target=runner.run, kwargs={"sockets": [sock]}, daemon=True)
         thread.start()

@@ -238,3 +238,19 @@ def test_a_relative_xdg_data_home_is_ignored(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_config_toml_without_a_server_section_is_fine() -> None:
     assert load(config={"server": "none"}).port == 8501
     assert load(config={"theme": {"base": "dark"}}).port == 8501
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_this_server_s_own_address_is_no_model_server(host: str) -> None:
+    own = f"http://{host}:9000/v1"
+    (problem,) = problems(environ={"OPENAI_BASE_URL": own, "PORT": "9000"})
+
+    assert "this server's own address" in problem
+    assert load(environ={"OPENAI_BASE_URL": own}).openai_base_url == own
+
+
+def test_this_server_s_own_key_is_not_sent_to_a_model_server() -> None:
+    (problem,) = problems(environ={"OPENAI_API_KEY": f"sa-{'x' * 43}"})
+
+    assert problem.startswith("OPENAI_API_KEY is a key of this server")
+    assert "xxx" not in problem

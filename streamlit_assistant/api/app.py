@@ -1,5 +1,7 @@
 """The API as an application: a list of routes, one gate, one error handler."""
 
+from collections.abc import Awaitable, Callable
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -37,12 +39,16 @@ def create_api(
     keys: KeyRing,
     clock: Clock,
     strictness: Strictness,
+    restore: Callable[[], Awaitable[None]],
 ) -> Starlette:
-    """Return the ASGI application to be mounted at `/v1`. What it is given must be open."""
+    """Return the ASGI application to be mounted at `/v1`. What it is given must be open.
+
+    `restore` puts back the assistant that the page cannot do without.
+    """
     library, indexer = documents.library, documents.indexer
     links = FileLinks(store, documents.images, indexer.notify, clock)
     routes = [
-        *AssistantEndpoints(store, links, clock).routes(),
+        *AssistantEndpoints(store, links, restore, clock).routes(),
         *RunEndpoints(store, links, executor, hub, clock).routes(),
         *StepEndpoints(store).routes(),
         *MessageEndpoints(store, links, executor, clock).routes(),

@@ -1,5 +1,7 @@
 """The assistants' endpoints."""
 
+from collections.abc import Awaitable, Callable
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
@@ -17,8 +19,16 @@ from streamlit_assistant.store import Store
 class AssistantEndpoints:
     """Create, list, retrieve, modify, delete."""
 
-    def __init__(self, store: Store, links: FileLinks, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        links: FileLinks,
+        restore: Callable[[], Awaitable[None]],
+        clock: Clock,
+    ) -> None:
+        """`restore` puts back the assistant that the page cannot do without."""
         self._store = store
+        self._restore = restore
         self._links = links
         self._clock = clock
 
@@ -74,6 +84,7 @@ class AssistantEndpoints:
         """`DELETE /assistants/{assistant_id}`"""
         assistant_id = path_id(request, "assistant_id")
         await self._store.assistants.delete(owner(request), assistant_id)
+        await self._restore()
         return JSONResponse(responses.deleted(assistant_id, "assistant"))
 
 

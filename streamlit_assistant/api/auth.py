@@ -28,7 +28,9 @@ class KeyRing:
     def principal(self, connection: HTTPConnection) -> str:
         """Return who is asking, or raise `Unauthenticated`."""
         scheme, _, key = connection.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
+        if scheme.lower() != "bearer":
+            key = connection.headers.get("api-key", "")  # as the clients for Azure send it
+        if not key.strip():
             raise Unauthenticated(f"You didn't provide an API key. {HELP}", code="invalid_api_key")
         owner = self._find(hash_key(key.strip()))
         if owner is None:

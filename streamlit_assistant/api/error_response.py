@@ -31,6 +31,8 @@ def _headers(known: AssistantError, error: Exception) -> dict[str, str]:
             return {"WWW-Authenticate": "Bearer"}
         case 503:
             return {"Retry-After": "1"}
+        case 500 if known.code == "upstream_unavailable":
+            return {"x-should-retry": "false"}  # asking us again does not mend the other server
     headers = error.headers if isinstance(error, HTTPException) else None
     return dict(headers or {})
 

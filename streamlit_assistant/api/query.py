@@ -51,7 +51,7 @@ def page_query(
     request: Request, *also: str, usual: int = 20, most: int = MOST_ITEMS, before: bool = True
 ) -> PageQuery:
     """Return `limit`, `order`, `after` and `before`; refuse parameters nobody knows."""
-    known = {"limit", "order", "after", *(["before"] if before else []), *also}
+    known = {"api-version", "limit", "order", "after", *(["before"] if before else []), *also}
     for name in request.query_params:
         if name not in known and not ("include" in also and _INCLUDE.fullmatch(name)):
             raise InvalidRequest(

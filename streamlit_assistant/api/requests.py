@@ -146,7 +146,8 @@ async def _read_json(request: Request) -> Any:
         raw += chunk
         if len(raw) > MOST_BODY_BYTES:
             raise InvalidRequest(
-                f"The request body is larger than {MOST_BODY_BYTES} bytes.",
+                f"The request body is larger than {MOST_BODY_BYTES // 1024**2} MB. Upload images "
+                "and documents as files.",
                 code="request_too_large",
             )
     if not raw.strip():

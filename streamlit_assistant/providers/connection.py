@@ -1,5 +1,6 @@
 """A connection to one model server: its HTTP client, its adapter, its list of models."""
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +12,11 @@ from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.base import Provider
 from streamlit_assistant.providers.chat_completions import ChatCompletionsProvider
 from streamlit_assistant.providers.embeddings import Embedder
-from streamlit_assistant.providers.upstream import ModelInfo, Upstream
+from streamlit_assistant.providers.upstream import DEFAULT_MODEL, ModelInfo, Upstream
 from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
 from streamlit_assistant.records import JSON
+
+logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 CATALOGUE_KEPT_SECONDS = 30.0
@@ -34,6 +37,7 @@ class Connection:
         self._embedders: dict[str | None, Embedder] = {}
         self._models: Sequence[ModelInfo] = ()
         self._read_at = float("-inf")
+        self._lacking: set[str] = set()  # models that were asked for and are not there
         self.seen = False  # whether it ever listed its models
 
     async def models(self, patience: float = CONNECT_SECONDS) -> Sequence[ModelInfo]:
@@ -61,6 +65,30 @@ class Connection:
                 "load one, or name one in OPENAI_MODEL."
             )
         return chat[0]
+
+    async def resolve(self, model: str) -> str:
+        """Return the model to ask for: the one named, unless its server is known to lack it.
+
+        Programs written for OpenAI name OpenAI's models; they are answered by the default one.
+        """
+        if model == DEFAULT_MODEL:
+            return await self.default_model()
+        if self.upstream.lists_its_models:
+            try:
+                listed = {known.id for known in await self.models()}
+            except UpstreamError:
+                return model  # it may answer all the same
+            if listed and model not in listed:
+                default = await self.default_model()
+                self._warn_once(model, default)
+                return default
+        return model
+
+    def _warn_once(self, model: str, default: str) -> None:
+        if model not in self._lacking:
+            self._lacking.add(model)
+            where = self.upstream.base_url
+            logger.warning("%s has no model '%s'; '%s' answers instead", where, model, default)
 
     def context_tokens(self, model: str) -> int | None:
         """Return how much a model holds, if its server has said so by now."""

@@ -10,7 +10,6 @@ from streamlit_assistant.errors import Unreachable, UpstreamError
 from streamlit_assistant.providers.base import ModelChoice
 from streamlit_assistant.providers.offline import OFFLINE_MODEL, OfflineProvider
 from streamlit_assistant.providers.upstream import (
-    DEFAULT_MODEL,
     OLLAMA_BASE_URL,
     ModelInfo,
     Upstream,
@@ -60,8 +59,7 @@ class ProviderRegistry:
         connection = await self._connection()
         if connection is None:
             return ModelChoice(self._offline, OFFLINE_MODEL)
-        if model == DEFAULT_MODEL:
-            model = await connection.default_model()
+        model = await connection.resolve(model)
         return ModelChoice(connection.provider, model, connection.context_tokens(model))
 
     async def models(self) -> Sequence[ModelInfo]:

@@ -24,6 +24,12 @@ class Upstream:
         return self.base_url.startswith(OPENAI_BASE_URL.removesuffix("/v1"))
 
     @property
+    def lists_its_models(self) -> bool:
+        """Whether a model that is not in its list is not there; Azure lists no deployments."""
+        host = urlsplit(self.base_url).hostname or ""
+        return not self.is_openai and not host.endswith(".azure.com")
+
+    @property
     def is_local(self) -> bool:
         """Whether it runs on this machine."""
         return urlsplit(self.base_url).hostname in ("localhost", "127.0.0.1", "::1")

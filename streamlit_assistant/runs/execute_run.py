@@ -15,7 +15,7 @@ from streamlit_assistant.runs.endings import Ending, Pause
 from streamlit_assistant.runs.journal import Closing, Journal
 from streamlit_assistant.runs.recovery import Remains, read_remains
 from streamlit_assistant.runs.rounds import Rounds
-from streamlit_assistant.runs.token_usage import added_usage
+from streamlit_assistant.runs.token_usage import NO_TOKENS, added_usage
 from streamlit_assistant.runs.transitions import advance
 from streamlit_assistant.store import Store
 from streamlit_assistant.tools.toolbox import Toolbox
@@ -97,7 +97,7 @@ class RunExecution:
         try:
             await self._end(await self._outcome())
         except LeaseLost:
-            logger.warning("lease lost", extra={"run_id": self._run.id})
+            logger.info("run %s is another's, or its thread was deleted", self._run.id)
         except Exception:  # a defect in what was to be stored: the thread must not stay locked
             logger.exception("outcome not stored", extra={"run_id": self._run.id})
             await self._fail_plainly()
@@ -132,7 +132,7 @@ class RunExecution:
                 pass
             return self._stopped()
         except UpstreamError as error:
-            logger.warning("upstream failed: %s", error.message, extra={"run_id": self._run.id})
+            logger.warning("run %s failed: %s", self._run.id, error.message)
             return endings.failed(error.message, error.code)
         except LeaseLost:
             raise
@@ -211,7 +211,7 @@ class RunExecution:
             ending.run,
             now,
             required_action=None,
-            usage=added_usage(self._remains.usage, self._rounds.usage),
+            usage=added_usage(self._remains.usage, self._rounds.usage) or NO_TOKENS,
             last_error=ending.last_error,
             incomplete_details=ending.incomplete_details,
         )

@@ -1,5 +1,6 @@
 """One round of a run: what the model says becomes a message, what it calls a step."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -24,6 +25,10 @@ from streamlit_assistant.runs.history import RunHistory
 from streamlit_assistant.runs.journal import Closing, Journal
 from streamlit_assistant.runs.token_usage import usage
 from streamlit_assistant.runs.untorn import untorn
+from streamlit_assistant.token_estimate import tokens_of
+
+# Ids of servers that count from 0 in every answer: the next answer has them again.
+_COUNTED = re.compile(r"[a-z_]*\d{1,6}")
 
 
 class Round:
@@ -42,6 +47,7 @@ class Round:
         self.calls: CallStep | None = None
         self.usage: JSON | None = None
         self.finish: FinishReason | None = None
+        self.asked = 0  # about how many tokens the request has
         self.said = 0  # bytes, of text and of arguments
         self._run = run
         self._journal = journal
@@ -49,6 +55,11 @@ class Round:
         self._history = history
         self._search_name = search_name
         self._held: list[tuple[str, str]] = []  # blanks to begin with, or said after a call
+
+    @property
+    def tokens(self) -> JSON:
+        """What the round cost: as the server counted, or about so where it did not."""
+        return self.usage or usage(self.asked, tokens_of(self.said))
 
     async def take(self, delta: Delta) -> None:
         """Show and keep what the model says."""
@@ -81,12 +92,12 @@ class Round:
         """Return how what is open ends with the run."""
         closing = Closing()
         if self.answer is not None:
-            closing += self.answer.end(ending, None if self.calls else self.usage, now)
+            closing += self.answer.end(ending, None if self.calls else self.tokens, now)
         if self.calls is not None:
             if ending.step is StepStatus.COMPLETED:
                 # Cut off by a limit: calls that nobody will answer are not completed.
                 ending = replace(ending, step=StepStatus.CANCELLED)
-            closing += self.calls.end(ending, self.usage, now)
+            closing += self.calls.end(ending, self.tokens, now)
         return closing
 
     async def _say(self, kind: str, piece: str) -> None:
@@ -117,8 +128,8 @@ class Round:
             await untorn(self._begin_calls())
         if self.calls is not None:
             kind = FILE_SEARCH if name == self._search_name else FUNCTION
-            # Some servers count their ids from 0 in every answer.
-            unique = new_id("call") if call_id in self._history.call_ids else call_id
+            taken = call_id in self._history.call_ids or _COUNTED.fullmatch(call_id)
+            unique = new_id("call") if taken else call_id
             self.calls.open(kind, unique, name, self._journal)
 
     async def _begin_calls(self) -> None:

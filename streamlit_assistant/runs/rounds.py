@@ -29,7 +29,6 @@ from streamlit_assistant.runs.round import Round
 from streamlit_assistant.runs.token_usage import added_usage, usage
 from streamlit_assistant.runs.untorn import untorn
 from streamlit_assistant.store import Store
-from streamlit_assistant.token_estimate import tokens_of
 from streamlit_assistant.tools.file_search import search_files
 from streamlit_assistant.tools.toolbox import Toolbox
 
@@ -108,8 +107,8 @@ class Rounds:
             if self._is_spent:
                 return endings.OUT_OF_TOKENS
             action = responses.required_action(said.calls.functions)
-            return Pause(said.calls.waiting(said.usage), action)
-        await untorn(self._close_calls(said.calls, said.usage))
+            return Pause(said.calls.waiting(said.tokens), action)
+        await untorn(self._close_calls(said.calls, said.tokens))
         return None
 
     async def _close_calls(self, calls: CallStep, tokens: JSON | None) -> None:
@@ -137,14 +136,11 @@ class Rounds:
         name = search_name(self.run) if tools.search_options is not None else None
         said = Round(self.run, self._journal, self._now, history, name)
         self.round = said
+        said.asked = estimated_tokens(request)
         async with aclosing(choice.provider.stream(request)) as deltas:
             async for delta in deltas:
                 await said.take(delta)
         await said.end()
-        if said.usage is None and self._is_budgeted:
-            # A budget needs a count, even where the server gives none.
-            answered = tokens_of(said.said)
-            said.usage = usage(estimated_tokens(request), answered)
         return said
 
     async def _search(
@@ -199,13 +195,9 @@ class Rounds:
         return bool(most and used and most - used["completion_tokens"] < SHORTEST_ANSWER)
 
     @property
-    def _is_budgeted(self) -> bool:
-        return self.run.max_prompt_tokens is not None or self.run.max_completion_tokens is not None
-
-    @property
     def usage(self) -> JSON | None:
         """The tokens of all rounds, the last included."""
-        return added_usage(self.spent, self.round.usage if self.round else None)
+        return added_usage(self.spent, self.round.tokens if self.round else None)
 
     def _now(self) -> int:
         return int(self._clock())

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from streamlit_assistant.records import JSON, Run, RunStep, StepStatus, new_id
 from streamlit_assistant.runs.endings import Ending
+from streamlit_assistant.runs.token_usage import NO_TOKENS
 
 _REACHED_AT = {
     StepStatus.COMPLETED: "completed_at",
@@ -31,7 +32,8 @@ def new_step(run: Run, details: JSON, now: int) -> RunStep:
 def ended_step(step: RunStep, ending: Ending, usage: JSON | None, now: int) -> RunStep:
     """Return the step as the end of its run, or of its part in it, leaves it."""
     reached: JSON = {"status": ending.step, _REACHED_AT[ending.step]: now}
-    return replace(step, usage=usage or step.usage, last_error=ending.last_error, **reached)
+    tokens = usage or step.usage or NO_TOKENS
+    return replace(step, usage=tokens, last_error=ending.last_error, **reached)
 
 
 def with_calls(step: RunStep, tool_calls: Sequence[JSON]) -> RunStep:

@@ -17,3 +17,7 @@ def added_usage(one: JSON | None, other: JSON | None) -> JSON | None:
     if one is None or other is None:
         return one or other
     return {name: one[name] + other[name] for name in one}
+
+
+# A run or step that ended says how many, even if it was none.
+NO_TOKENS = usage(0, 0)

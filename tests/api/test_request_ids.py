@@ -66,8 +66,8 @@ def test_what_a_run_logs_names_the_request_that_started_it(
             )
 
     assert "event: thread.run.failed" in started.text
-    [line] = [record for record in lines.records if "upstream failed" in record.getMessage()]
-    assert line.getMessage().startswith(f"{started.headers['x-request-id']} upstream failed")
+    [line] = [record for record in lines.records if "failed: " in record.getMessage()]
+    assert line.getMessage().startswith(f"{started.headers['x-request-id']} run run_")
 
 
 def test_a_line_of_no_request_is_left_as_it_is(lines: pytest.LogCaptureFixture) -> None:
@@ -94,4 +94,4 @@ def test_the_log_of_a_started_site_shows_the_id_the_client_was_given(tmp_path: P
         started = http.post("/v1/threads/runs", json=body)
 
         assert "event: thread.run.failed" in started.text
-        assert f"{started.headers['x-request-id']} upstream failed" in site.output
+        assert f"{started.headers['x-request-id']} run run_" in site.output

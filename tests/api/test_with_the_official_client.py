@@ -1,9 +1,10 @@
 """The official client against the real server: what a program that changed its `base_url` does."""
 
+import httpx
 import openai
 import pytest
 
-from tests.conftest import LiveServer
+from tests.conftest import API_KEY, LiveServer
 
 
 def test_an_assistant_lives_through_all_five_operations(client: openai.OpenAI) -> None:
@@ -210,3 +211,18 @@ def test_without_a_model_the_offline_assistant_is_listed(client: openai.OpenAI) 
 def test_a_wrong_key_raises_the_clients_own_error(offline: LiveServer) -> None:
     with pytest.raises(openai.AuthenticationError):
         offline.client(api_key="sk-wrong").beta.threads.create()
+
+
+def test_whoever_deletes_every_assistant_leaves_the_page_its_own(client: openai.OpenAI) -> None:
+    for assistant in client.beta.assistants.list():
+        client.beta.assistants.delete(assistant.id)
+
+    assert [left.id for left in client.beta.assistants.list()] == ["asst_default"]
+
+
+def test_the_key_of_an_azure_client_is_taken_too(offline: LiveServer) -> None:
+    azure = httpx.get(
+        f"{offline.url}/v1/assistants?api-version=2024-05-01-preview", headers={"api-key": API_KEY}
+    )
+
+    assert azure.status_code == 200

@@ -79,9 +79,30 @@ async def test_a_model_server_on_this_machine_is_found_also_later(
 async def test_an_assistants_own_model_is_asked_for_by_its_name(
     upstream: RawUpstream, local: ProviderRegistry
 ) -> None:
-    upstream.models = [model("llama3.2")]
+    upstream.models = [model("llama3.2"), model("qwen3")]
 
     assert (await local.choose("qwen3")).model == "qwen3"
+
+
+async def test_a_model_the_server_lacks_is_answered_for_by_the_default_one_and_said_once(
+    upstream: RawUpstream, local: ProviderRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    upstream.models = [model("llama3.2")]
+    chosen = [(await local.choose("gpt-4o")).model for _ in range(2)]
+
+    assert chosen == ["llama3.2", "llama3.2"]
+    assert caplog.text.count("has no model 'gpt-4o'; 'llama3.2' answers instead") == 1
+
+
+async def test_a_server_that_lists_nothing_is_asked_for_what_was_named(
+    upstream: RawUpstream,
+) -> None:
+    registry = ProviderRegistry(Upstream(upstream.url))
+    failing = (await registry.choose("gpt-4o")).model
+    await registry.close()
+
+    assert failing == "gpt-4o"
+    assert not Upstream("https://x.openai.azure.com/openai/v1").lists_its_models
 
 
 async def test_the_list_of_models_is_not_fetched_for_every_run(
@@ -183,10 +204,7 @@ async def test_what_a_model_holds_is_taken_from_the_server_s_list(upstream: RawU
     listed = [{"id": name, name: 8192} for name in fields]
     upstream.models = [*listed, {"id": "silent"}, {"id": "odd", "context_length": "8k"}]
     registry = ProviderRegistry(Upstream(upstream.url))
-    unasked = await registry.choose("context_length")
-    await registry.models()
-    known = [await registry.choose(name) for name in (*fields, "silent", "odd", "other")]
+    known = [await registry.choose(name) for name in (*fields, "silent", "odd")]
     await registry.close()
 
-    assert unasked.context_tokens is None
-    assert [choice.context_tokens for choice in known] == [8192, 8192, 8192, None, None, None]
+    assert [choice.context_tokens for choice in known] == [8192, 8192, 8192, None, None]
