@@ -22,7 +22,7 @@ RICH_TEXT = "Rich text (RTF) cannot be read; save it as DOCX first."
 _HTML_NAMES = (".html", ".htm", ".xhtml")
 _JSON_NAMES = (".json", ".jsonl", ".ndjson")
 _HTML = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S
 )
 _NOISE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u00ad\ufeff\ufffe\ud800-\udfff]")
 _LINE_ENDS = re.compile("\r\n?|\x0c|\u2028|\u2029")

@@ -1,21 +1,35 @@
-"""The text of Word documents: headings, paragraphs, lists and tables in their order."""
+"""The text of Word documents: headings, paragraphs, lists and tables in their order.
+
+The XML is walked directly: python-docx leaves out what stands in content controls or was inserted
+with changes being tracked, and takes quadratic time for merged cells.
+"""
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import docx
-from docx.document import Document
 from docx.opc.exceptions import PackageNotFoundError
-from docx.table import Table, _Cell
-from docx.text.paragraph import Paragraph
+from docx.oxml.ns import qn
 from lxml.etree import XMLSyntaxError
 
 from streamlit_assistant.files.unreadable import INVALID_FILE, Unreadable
 
 DAMAGED = "The Word document is damaged and cannot be read."
 _HEADING = re.compile(r"heading (\d)|(title)", re.IGNORECASE)
+_PARAGRAPH, _TABLE, _ROW, _CELL, _TEXT = map(qn, ("w:p", "w:tbl", "w:tr", "w:tc", "w:t"))
+_STYLE, _VALUE = f"{qn('w:pPr')}/{qn('w:pStyle')}", qn("w:val")
+_MERGED, _SPAN = (f"{qn('w:tcPr')}/{qn(name)}" for name in ("w:vMerge", "w:gridSpan"))
+_BREAKS = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
+# Text that was deleted or moved away, the pictures' second versions, and what only describes.
+_UNSEEN = frozenset(
+    [
+        "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback",
+        *map(qn, ("w:del", "w:moveFrom", "w:pPr", "w:rPr", "w:tblPr", "w:tcPr", "w:sdtPr")),
+    ]
+)
 
 
 def read(path: Path) -> str:
@@ -23,6 +37,7 @@ def read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             document = docx.Document(file)
+        styles = {style.style_id: style.name or "" for style in document.styles}
     except (
         PackageNotFoundError,
         XMLSyntaxError,
@@ -31,32 +46,58 @@ def read(path: Path) -> str:
         ValueError,
     ) as error:
         raise Unreadable(INVALID_FILE, DAMAGED) from error
-    return "\n\n".join(block for block in _blocks(document) if block)
+    return "\n\n".join(filter(None, _blocks(document.element.body, styles)))
 
 
-def _blocks(container: Document | _Cell) -> Iterator[str]:
-    for item in container.iter_inner_content():
-        yield _table(item) if isinstance(item, Table) else _paragraph(item)
+def _blocks(container: Any, styles: Mapping[str, str]) -> Iterator[str]:
+    for item in _nearest(container, _PARAGRAPH, _TABLE):
+        if item.tag == _PARAGRAPH:
+            yield _paragraph(item, styles)
+        else:
+            yield "\n".join(filter(None, _rows(item, styles)))
 
 
-def _paragraph(paragraph: Paragraph) -> str:
-    text = paragraph.text.strip()
-    style = (paragraph.style.name or "") if text and paragraph.style else ""
+def _paragraph(paragraph: Any, styles: Mapping[str, str]) -> str:
+    text = "".join(_pieces(paragraph)).strip()
+    named = paragraph.find(_STYLE)
+    style = styles.get(named.get(_VALUE), "") if text and named is not None else ""
     if heading := _HEADING.match(style):
         return f"{'#' * int(heading[1] or 1)} {text}"
     return f"- {text}" if style.startswith("List") else text
 
 
-def _table(table: Table) -> str:
-    return "\n".join(filter(None, map(_row, _cells(table))))
+def _rows(table: Any, styles: Mapping[str, str]) -> Iterator[str]:
+    above: dict[int, str] = {}  # by column: what merged cells repeat in every row
+    for row in _nearest(table, _ROW):
+        texts: list[str] = []
+        column = 0
+        for cell in _nearest(row, _CELL):
+            text = " ".join(" ".join(_blocks(cell, styles)).split())
+            merged, span = cell.find(_MERGED), cell.find(_SPAN)
+            if merged is not None and merged.get(_VALUE) != "restart":
+                text = text or above.get(column, "")
+            above[column] = text
+            texts.append(text)
+            column += int(span.get(_VALUE, 1)) if span is not None else 1
+        yield " | ".join(texts) if any(texts) else ""
 
 
-def _cells(table: Table) -> Iterator[list[_Cell]]:
-    for row in table.rows:
-        # A merged cell is given once for each column that it covers.
-        yield list({cell._tc: cell for cell in row.cells}.values())
+def _nearest(container: Any, *tags: str) -> Iterator[Any]:
+    """Give the elements of these kinds that stand in no other of them."""
+    for child in container:
+        if child.tag in tags:
+            yield child
+        elif child.tag not in _UNSEEN:
+            yield from _nearest(child, *tags)
 
 
-def _row(cells: list[_Cell]) -> str:
-    texts = [" ".join(" ".join(_blocks(cell)).split()) for cell in cells]
-    return " | ".join(texts) if any(texts) else ""
+def _pieces(element: Any) -> Iterator[str]:
+    for child in element:
+        if child.tag == _TEXT:
+            yield child.text or ""
+        elif child.tag in _BREAKS:
+            yield _BREAKS[child.tag]
+        elif child.tag == _PARAGRAPH:  # in a text box
+            yield "\n" + "".join(_pieces(child))
+        elif child.tag not in _UNSEEN:
+            yield from _pieces(child)

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import resource
+import signal
 import struct
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from streamlit_assistant.records import JSON
 NICENESS = 10
 MOST_MEMORY = 2 * 1024**3  # bytes
 CHUNKS_A_FRAME = 64
+# The server gives up long before; this ends a process whose server was killed.
+MOST_SECONDS = 900
 LENGTH = struct.Struct(">I")
 UNKNOWN = "The file is damaged and cannot be read."
 
@@ -33,14 +36,16 @@ logger = logging.getLogger(__name__)
 
 def main() -> None:
     """Answer until the input ends."""
-    answers = _take_output()
     _limit()
+    answers = _take_output()
     analyzer = Analyzer()
     for line in sys.stdin.buffer:
+        signal.alarm(MOST_SECONDS)
         for frame in _frames(json.loads(line), analyzer):
             data = json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode()
             answers.write(LENGTH.pack(len(data)) + data)
         answers.flush()
+        signal.alarm(0)
 
 
 def _take_output() -> BinaryIO:
@@ -51,6 +56,9 @@ def _take_output() -> BinaryIO:
 
 
 def _limit() -> None:
+    # Service managers send it to every process of a service: the server is to end this one, else
+    # the document would count as one that nobody can read.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(ValueError, OSError):  # not every system limits it

@@ -25,7 +25,7 @@ class Embedder(Protocol):
 
     async def embed(
         self, texts: Sequence[str], *, attempts: int = ..., seconds: float = ...
-    ) -> list[list[float]] | None:
+    ) -> Sequence[Sequence[float]] | None:
         """Return a vector for each text, or None where there are none."""
         ...
 

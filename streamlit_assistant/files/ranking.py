@@ -10,7 +10,7 @@ With vectors: the weighted sum of that and of the cosine between chunk and query
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -32,11 +32,18 @@ class WordQuery:
     weights: Mapping[str, float]
     densities: Mapping[int, float]
 
-    def score(self, chunk: ChunkWords) -> float:
-        """Return the score by words."""
+    def scores(self, chunks: Mapping[int, Set[str]]) -> dict[int, float]:
+        """Return the score by words of each chunk, given by `seq` with the words it holds."""
         best = max(self.densities.values(), default=0.0)
-        density = self.densities.get(chunk.seq, 0.0) / best if best > 0 else 0.0
-        return _coverage(self.weights, chunk.terms) * (1 - BY_DENSITY + BY_DENSITY * density)
+        whole = math.fsum(self.weights.values())
+        found: dict[int, float] = {}
+        for seq, words in chunks.items():
+            # A question may have thousands of words: only those of the chunk are looked at.
+            held = math.fsum(self.weights[word] for word in words & self.weights.keys())
+            density = self.densities.get(seq, 0.0) / best if best > 0 else 0.0
+            coverage = held / whole if whole else 0.0
+            found[seq] = coverage * (1 - BY_DENSITY + BY_DENSITY * density)
+        return found
 
 
 def weigh(
@@ -95,10 +102,3 @@ def choose(
 
 def _near(chunk: ChunkWords, taken: Collection[tuple[int, int]]) -> bool:
     return any((chunk.file_seq, chunk.position + by) in taken for by in (-NEIGHBOURS, NEIGHBOURS))
-
-
-def _coverage(weights: Mapping[str, float], terms: str) -> float:
-    whole = sum(weights.values())
-    padded = f" {terms} "
-    held = sum(weight for term, weight in weights.items() if f" {term} " in padded)
-    return held / whole if whole else 0.0

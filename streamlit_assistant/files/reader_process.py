@@ -82,7 +82,7 @@ async def _start() -> Process:
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", MODULE),
+        *(sys.executable, "-P", "-m", MODULE),  # -P: nothing is loaded from the folder it starts in
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,

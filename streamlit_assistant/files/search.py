@@ -41,6 +41,7 @@ class FileSearch:
         A chunk is as good as the query that it fits best. Whose the stores are is not asked here.
         """
         stores = await self._index.stores(vector_store_ids)
+        vector_store_ids = [store_id for _, store_id in stores]
         files = await self._meant(vector_store_ids, query.filters)
         questions = [text for text in dict.fromkeys(query.queries) if text.strip()]
         if not stores or not questions or files == set():
@@ -101,16 +102,18 @@ def _matching(files: Sequence[tuple[int, str]], filters: JSON) -> set[int]:
 def _scores(
     chunks: Sequence[ChunkWords], by_words: Sequence[WordQuery], nearness: "Nearness | None"
 ) -> dict[int, float]:
+    terms = {chunk.seq: frozenset(chunk.terms.split()) for chunk in chunks}
+    scored = [words.scores(terms) for words in by_words]
     if nearness is None:
-        return {chunk.seq: max(words.score(chunk) for words in by_words) for chunk in chunks}
-    cosines = nearness.cosines([chunk.seq for chunk in chunks])
+        return {seq: max(scores[seq] for scores in scored) for seq in terms}
+    cosines = nearness.cosines(terms)
     none = [None] * len(by_words)  # of what was indexed while there were no vectors to be had
     return {
-        chunk.seq: max(
-            blended(words.score(chunk), cosine)
-            for words, cosine in zip(by_words, cosines.get(chunk.seq, none), strict=True)
+        seq: max(
+            blended(scores[seq], cosine)
+            for scores, cosine in zip(scored, cosines.get(seq, none), strict=True)
         )
-        for chunk in chunks
+        for seq in terms
     }
 
 

@@ -3,10 +3,10 @@
 import asyncio
 import json
 import logging
-import math
 import time
+from array import array
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx2
 from tenacity import (
@@ -29,6 +29,11 @@ ATTEMPTS = 3
 NONE_SECONDS = 300.0  # before a server without embeddings is asked again
 FAILED_SECONDS = 30.0  # the same for one that failed
 _HAS_NONE = (400, 404, 405, 410, 422, 501)
+_TEXT_REFUSED = (400, 413, 422)  # from a server that has embeddings: the text is too long for it
+_MOST = 1e18  # of a figure in a vector: the squares of thousands of them are still a float32
+
+# As figures of Python's own they take eight times the room.
+Vector: TypeAlias = "array[float]"
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +59,7 @@ class Embedder:
         self._named = model
         self._clock = clock
         self._rests_until = float("-inf")
+        self._has_answered = False
 
     async def model(self) -> str | None:
         """Return which model makes the vectors, or None while there is none to be had.
@@ -67,22 +73,28 @@ class Embedder:
 
     async def embed(
         self, texts: Sequence[str], *, attempts: int = ATTEMPTS, seconds: float = SECONDS
-    ) -> list[list[float]] | None:
+    ) -> list[Vector] | None:
         """Return a vector for each text, or None where the server gives none."""
         model = await self._model() if self._clock() >= self._rests_until else None
         if model is None:
             return None
-        vectors: list[list[float]] = []
+        vectors: list[Vector] = []
         try:
             for at in range(0, len(texts), MOST_INPUTS):
                 body = self._body(model, texts[at : at + MOST_INPUTS])
                 vectors += await self._try(body, attempts, seconds)
+            if len({len(vector) for vector in vectors}) > 1:
+                raise self._explainer.failure(ValueError("vectors of several sizes"))
         except _NoneHere as reason:
+            if self._has_answered and reason.status in _TEXT_REFUSED:
+                logger.warning("a text was refused by the embedding model: %s", reason)
+                return None
             self._rest(NONE_SECONDS, f"answered {reason}")
             return None
         except UpstreamError as error:
             self._rest(FAILED_SECONDS, error.message)
             return None
+        self._has_answered = True
         return vectors
 
     async def _model(self) -> str | None:
@@ -107,7 +119,7 @@ class Embedder:
         dimensions = self._dimensions(model)
         return body if dimensions is None else {**body, "dimensions": dimensions}
 
-    async def _try(self, body: JSON, attempts: int, seconds: float) -> list[list[float]]:
+    async def _try(self, body: JSON, attempts: int, seconds: float) -> list[Vector]:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(UpstreamError),
             stop=stop_after_attempt(attempts),
@@ -118,11 +130,11 @@ class Embedder:
                 return await self._post(body, seconds)
         raise AssertionError("an attempt returns or raises")
 
-    async def _post(self, body: JSON, seconds: float) -> list[list[float]]:
+    async def _post(self, body: JSON, seconds: float) -> list[Vector]:
         try:
             async with asyncio.timeout(seconds):
                 response = await self._client.post("embeddings", json=body)
-                if response.status_code in _HAS_NONE:
+                if response.status_code in (*_HAS_NONE, *_TEXT_REFUSED):
                     raise _NoneHere(response.status_code)
                 if not response.is_success:
                     await self._explainer.read_json(response)
@@ -143,21 +155,30 @@ class Embedder:
 class _NoneHere(Exception):
     """The server does not know the request, or not the model."""
 
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
-def _vectors(content: bytes, count: int) -> list[list[float]]:
+
+def _vectors(content: bytes, count: int) -> list[Vector]:
     body: Any = json.loads(content)
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
         raise ValueError("not a list of vectors")
-    placed = {item.get("index", at): item.get("embedding") for at, item in enumerate(data)}
-    vectors = [placed.get(at) for at in range(count)]
+    places = [item.get("index", at) for at, item in enumerate(data)]
+    if not all(type(place) is int for place in places) or sorted(places) != list(range(count)):
+        raise ValueError("not a vector for each text")
+    vectors: list[Any] = [None] * count
+    for place, item in zip(places, data, strict=True):
+        vectors[place] = item.get("embedding")
     sizes = {len(vector) if isinstance(vector, list) else 0 for vector in vectors}
-    if len(data) != count or len(sizes) != 1 or 0 in sizes:
-        raise ValueError("not a vector of one size for each text")
-    if not all(_is_number(value) for vector in vectors for value in vector or ()):
+    if len(sizes) != 1 or 0 in sizes:
+        raise ValueError("vectors of several sizes")
+    if not all(_is_number(value) for vector in vectors for value in vector):
         raise ValueError("vectors of something else than numbers")
-    return [vector for vector in vectors if vector]
+    return [array("f", vector) for vector in vectors]
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    # So that not a number is refused as well: it is neither more nor less.
+    return isinstance(value, int | float) and type(value) is not bool and -_MOST < value < _MOST

@@ -10,7 +10,8 @@ from streamlit_assistant.file_records import AttributeValue
 from streamlit_assistant.store.chunks import store_word
 from streamlit_assistant.store.engine import Database
 
-_STORES = text("SELECT seq, id FROM vector_stores WHERE id IN :ids").bindparams(
+# A deleted one has no owner; its chunks are removed little by little.
+_STORES = text("SELECT seq, id FROM vector_stores WHERE id IN :ids AND owner <> ''").bindparams(
     bindparam("ids", expanding=True)
 )
 _FILES = text(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import docx
 import pptx
 import xlsxwriter
+from docx.oxml import parse_xml
 
 _PIXEL = b"\xff\x00\x00"
 
@@ -78,6 +79,16 @@ def word_document() -> bytes:
     ):
         cell.text = text
     document.add_paragraph("After the table.")
+    return _saved(document)
+
+
+def word_xml(body: str) -> bytes:
+    """A Word document with this inside."""
+    document = docx.Document()
+    element = document.element.body
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    for child in parse_xml(f'<w:body xmlns:w="{space}">{body}</w:body>'):
+        element.append(child)
     return _saved(document)
 
 

@@ -73,6 +73,39 @@ def test_a_word_document_keeps_headings_lists_and_tables_in_their_order(tmp_path
     )
 
 
+def test_controls_and_tracked_changes_of_a_word_document_are_read(tmp_path: Path) -> None:
+    def run(text: str) -> str:
+        return f"<w:r><w:t xml:space='preserve'>{text}</w:t></w:r>"
+
+    def control(inside: str) -> str:
+        return f"<w:sdt><w:sdtContent>{inside}</w:sdtContent></w:sdt>"
+
+    cell = f"<w:tc><w:p>{run('City')}</w:p></w:tc>"
+    body = (
+        control(f"<w:p>{run('Contents')}</w:p>")
+        + f"<w:p>{run('Pay ')}<w:ins>{run('fifty ')}</w:ins>"
+        + f"<w:del><w:r><w:delText>forty </w:delText></w:r></w:del>{control(run('euros'))}</w:p>"
+        + f"<w:tbl><w:tr>{control(cell)}</w:tr></w:tbl>"
+    )
+
+    assert text_of(tmp_path, "a.docx", documents.word_xml(body)) == "\n\n".join(
+        ["Contents", "Pay fifty euros", "City"]
+    )
+
+
+def test_a_long_table_of_merged_cells_is_read(tmp_path: Path) -> None:
+    def row(merge: str, number: int) -> str:
+        merged = f"<w:tc><w:tcPr><w:vMerge{merge}/></w:tcPr><w:p/></w:tc>"
+        return f"<w:tr>{merged}<w:tc><w:p><w:r><w:t>{number}</w:t></w:r></w:p></w:tc></w:tr>"
+
+    first = row(' w:val="restart"', 0).replace("<w:p/>", "<w:p><w:r><w:t>top</w:t></w:r></w:p>", 1)
+    body = f"<w:tbl>{first}{''.join(row('', number) for number in range(1, 3000))}</w:tbl>"
+
+    lines = text_of(tmp_path, "a.docx", documents.word_xml(body)).split("\n")
+
+    assert (len(lines), lines[-1]) == (3000, "top | 2999")
+
+
 def test_slides_keep_their_titles_tables_and_notes(tmp_path: Path) -> None:
     assert text_of(tmp_path, "talk.pptx", documents.presentation()) == "\n\n".join(
         [
@@ -193,6 +226,12 @@ def test_a_page_of_nothing_but_space_takes_no_time(tmp_path: Path) -> None:
     page = b"<pre>" + b" " * 1_000_000 + b"|" + b"\t" * 1_000_000 + b"end</pre>"
 
     assert text_of(tmp_path, "page.html", page).endswith("end")
+
+
+def test_a_text_that_begins_with_many_comments_takes_no_time(tmp_path: Path) -> None:
+    data = b"<!-- a -->\n" * 300 + b"# Title"
+
+    assert text_of(tmp_path, "notes.md", data).endswith("# Title")
 
 
 def test_json_is_spelled_out(tmp_path: Path) -> None:

@@ -118,6 +118,26 @@ async def test_a_killed_process_fails_its_document_and_not_the_next(
     assert await read(extractor, note) == ["年假有十五天。"]
 
 
+async def test_the_signal_that_ends_a_service_fails_no_document(
+    extractor: Extractor, tmp_path: Path
+) -> None:
+    text = written(tmp_path, "long.txt", (english(1_000_000) * 4).encode())
+    reading = asyncio.create_task(read(extractor, text))
+    process = await until_reading()
+    process.send_signal(signal.SIGTERM)
+
+    assert await reading
+
+
+async def test_nothing_is_loaded_from_the_folder_the_server_was_started_in(
+    extractor: Extractor, note: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toktok.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+
+    assert await read(extractor, note) == ["年假有十五天。"]
+
+
 async def test_a_process_killed_while_idle_is_replaced(extractor: Extractor, note: Path) -> None:
     await read(extractor, note)
     readers()[0].send_signal(signal.SIGKILL)

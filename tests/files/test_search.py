@@ -230,6 +230,14 @@ async def test_a_file_that_was_taken_out_is_no_longer_found(
     assert await shelf.find(manual, query="proxy") == []
 
 
+async def test_a_deleted_vector_store_is_not_searched_while_its_chunks_are_being_removed(
+    shelf: Shelf, store: Store, manual: VectorStore
+) -> None:
+    await store.vector_stores.delete(OWNER, manual.id)
+
+    assert await shelf.find(manual, queries=["backup"]) == []
+
+
 async def test_filters_choose_among_the_files(shelf: Shelf) -> None:
     where = await shelf.vector_store()
     for year in (2023, 2024, 2025):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from array import array
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -139,7 +140,7 @@ async def test_a_server_that_has_none_is_left_alone_for_a_while(
     assert await chosen.model() is None
     assert len(server.requests) == 1
     clock.now += NONE_SECONDS
-    assert await chosen.embed(["text"]) == [[4, 0]]
+    assert await chosen.embed(["text"]) == [array("f", [4, 0])]
 
 
 async def test_a_passing_failure_is_tried_again(
@@ -147,7 +148,7 @@ async def test_a_passing_failure_is_tried_again(
 ) -> None:
     server.answers = [JSONResponse({"error": {"message": "slow down"}}, 429)]
 
-    assert await embedder(connection, clock).embed(["text"]) == [[4, 0]]
+    assert await embedder(connection, clock).embed(["text"]) == [array("f", [4, 0])]
     assert len(server.requests) == 2
 
 
@@ -187,7 +188,7 @@ async def test_a_failure_is_no_vector_and_a_pause_and_one_line_in_the_log(
     assert len(caplog.records) == 1
     assert "sk-1234567890" not in caplog.text
     clock.now += FAILED_SECONDS
-    assert await chosen.embed(["one"]) == [[3, 0]]
+    assert await chosen.embed(["one"]) == [array("f", [3, 0])]
 
 
 async def test_a_server_that_cannot_be_reached_is_no_error(clock: FakeClock) -> None:
@@ -210,3 +211,42 @@ async def test_the_registry_knows_who_embeds(server: VectorServer) -> None:
 
 async def test_without_a_model_server_nobody_embeds() -> None:
     assert await ProviderRegistry(None, local_base_url=None).embedder() is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'[{"index": 0, "embedding": [1e300, 1]}]',
+        b'[{"index": 0, "embedding": [1%s, 1]}]' % (b"0" * 400),
+        b'[{"index": 0, "embedding": [NaN, 1]}]',
+        b'[{"index": [], "embedding": [1, 1]}]',
+        b'[{"index": 0, "embedding": [true, 1]}]',
+        b'[{"index": 1, "embedding": [1, 1]}]',
+    ],
+)
+async def test_what_is_no_vector_is_a_failure_of_the_server(
+    server: VectorServer, connection: Connection, clock: FakeClock, data: bytes
+) -> None:
+    server.answers.append(Response(b'{"data": %s}' % data, media_type="application/json"))
+
+    assert await embedder(connection, clock).embed(["text"], attempts=1) is None
+
+
+async def test_vectors_whose_size_changes_between_requests_are_none(
+    server: VectorServer, connection: Connection, clock: FakeClock
+) -> None:
+    longer = [{"index": at, "embedding": [1, 2, 3]} for at in range(MOST_INPUTS)]
+    server.answers.append(JSONResponse({"data": longer}))
+
+    assert await embedder(connection, clock).embed(["text"] * (MOST_INPUTS + 1)) is None
+
+
+async def test_one_text_that_is_refused_leaves_the_others_their_vectors(
+    server: VectorServer, connection: Connection, clock: FakeClock
+) -> None:
+    chosen = embedder(connection, clock)
+    await chosen.embed(["text"])
+    server.answers = [JSONResponse({"error": "too long"}, 400)]
+
+    assert await chosen.embed(["x" * 9_000]) is None
+    assert await chosen.embed(["text"]) is not None
