@@ -4,18 +4,21 @@ SQLite allows one writer at a time. Writers queue here, in the process, where wa
 free, instead of at the file, where it is polling and can end in "database is locked".
 """
 
+import asyncio
 import importlib
 import json
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import URL, event, inspect, text
+from sqlalchemy import URL, Engine, QueuePool, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from streamlit_assistant.errors import StartError
+from streamlit_assistant.store.at_once import T, Work, run_at_once
 from streamlit_assistant.store.file_tables import metadata
 from streamlit_assistant.store.migrations import HEAD
 from streamlit_assistant.store.sqlite_connection import connect
@@ -33,6 +36,9 @@ class Database:
         # Every transaction is ended before its connection goes back: there is nothing to roll back.
         self._writer = _create_engine(url, pool_size=1, pool_reset_on_return=None)
         event.listen(self._writer.sync_engine, "begin", _begin_writing)
+        self._hurried = _create_hurried_engine(url)
+        self._thread = ThreadPoolExecutor(1, "database")
+        self._turn = asyncio.Lock()  # of whoever writes
         # Each statement sees one state, and opening and closing transactions around it would take
         # longer than the statement.
         self._readers = _create_engine(
@@ -59,6 +65,8 @@ class Database:
         """Close every connection."""
         await self._readers.dispose()
         await self._writer.dispose()
+        self._hurried.dispose()
+        self._thread.shutdown()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -69,22 +77,49 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Give the writing connection in a transaction: committed at the end, or rolled back."""
-        async with self._writer.begin() as connection:
+        async with self._turn, self._writer.begin() as connection:
             yield connection
+
+    async def transact(self, work: Work[T]) -> T:
+        """Do the same in one go; `work` may await its connection and nothing else."""
+        async with self._turn:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, self._transact, work)
+
+    def _transact(self, work: Work[T]) -> T:
+        with self._hurried.begin() as connection:
+            return run_at_once(work, connection)
 
 
 def _create_engine(url: str | URL, **options: Any) -> AsyncEngine:
     engine = create_async_engine(
-        url,
-        connect_args={"async_creator_fn": connect},
-        max_overflow=0,
-        pool_timeout=60,
-        json_serializer=_to_json,
-        hide_parameters=True,  # an error of the database must not put a message into the log
-        **options,
+        url, connect_args={"async_creator_fn": connect}, **_options(), **options
     )
     event.listen(engine.sync_engine, "connect", _prepare_connection)
     return engine
+
+
+def _create_hurried_engine(url: str | URL) -> Engine:
+    engine = create_engine(
+        make_url(url).set(drivername="sqlite"),
+        connect_args={"check_same_thread": False},
+        poolclass=QueuePool,
+        pool_size=1,
+        pool_reset_on_return=None,
+        **_options(),
+    )
+    event.listen(engine, "connect", _prepare_connection)
+    event.listen(engine, "begin", _begin_writing)
+    return engine
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "max_overflow": 0,
+        "pool_timeout": 60,
+        "json_serializer": _to_json,
+        "hide_parameters": True,  # an error of the database must not put a message into the log
+    }
 
 
 def _begin_writing(connection: Connection) -> None:

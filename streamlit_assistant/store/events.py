@@ -24,14 +24,17 @@ class Events:
 
         Returns the fences that no longer hold: their events were not stored.
         """
-        lost = []
-        async with self._database.write() as connection:
+
+        async def append(connection: AsyncConnection) -> list[Fence]:
+            lost = []
             for fence, events in batches.items():
                 try:
                     await append_events(connection, fence, events, int(self._clock()))
                 except LeaseLost:
                     lost.append(fence)
-        return lost
+            return lost
+
+        return await self._database.transact(append)
 
     async def after(self, run_id: str, seq: int) -> list[RunEvent]:
         """Return the stored events with a greater sequence number, in order."""

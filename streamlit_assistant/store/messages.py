@@ -37,9 +37,12 @@ class Messages:
 
     async def add(self, message: Message) -> Message:
         """Append to the thread; refused while a run is active on it."""
-        async with self._database.write() as connection:
+
+        async def add(connection: AsyncConnection) -> None:
             await _refuse_while_run_is_active(connection, message.thread_id)
             await insert_messages(connection, message.thread_id, [message])
+
+        await self._database.transact(add)
         return message
 
     async def get(self, thread_id: str, message_id: str) -> Message:

@@ -76,7 +76,8 @@ class Runs:
 
         `announce` makes the events of the thread as it was stored; they are returned.
         """
-        async with self._database.write() as connection:
+
+        async def add(connection: AsyncConnection) -> Sequence[RunEvent]:
             if new_thread is not None:
                 await insert_thread(connection, new_thread, new_messages, stores)
                 thread = await find_thread(connection, run.owner, run.thread_id)
@@ -88,7 +89,9 @@ class Runs:
             row = to_row(runs, run) | {"last_event": events[-1].seq}
             await connection.execute(insert(runs), row)
             await insert_events(connection, run.id, events, run.created_at)
-        return events
+            return events
+
+        return await self._database.transact(add)
 
     async def of(self, owner: str, thread_id: str, run_id: str) -> Run:
         """Return the owner's run, or raise `NotFound` for what is unknown: thread or run."""
@@ -228,7 +231,8 @@ class Runs:
     ) -> None:
         """Store what an attempt produced, all or nothing; raise `LeaseLost` if it may not."""
         columns = {**changes, **({"last_event": events[-1].seq} if events else {})}
-        async with self._database.write() as connection:
+
+        async def save(connection: AsyncConnection) -> None:
             if columns:
                 held = await connection.execute(HELD, fence.write(columns))
                 if held.rowcount == 0:
@@ -239,6 +243,8 @@ class Runs:
                 await _insert(connection, record)
             for record in changed:
                 await _replace(connection, record)
+
+        await self._database.transact(save)
 
 
 async def _insert(connection: AsyncConnection, record: Message | RunStep) -> None:

@@ -37,9 +37,12 @@ class Threads:
 
         Returns it with what the messages have attached.
         """
-        async with self._database.write() as connection:
+
+        async def add(connection: AsyncConnection) -> Thread:
             await insert_thread(connection, thread, messages, stores)
             return await find_thread(connection, thread.owner, thread.id)
+
+        return await self._database.transact(add)
 
     async def get(self, owner: str, thread_id: str) -> Thread:
         """Return the owner's thread, or raise `NotFound`."""
