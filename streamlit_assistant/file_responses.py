@@ -157,4 +157,8 @@ def _batch_status(record: FileBatch) -> str:
         return "cancelled"
     if record.in_progress:
         return "in_progress"
-    return "failed" if record.failed and not record.completed else "completed"
+    if record.completed:
+        return "completed"
+    if record.cancelled:  # its files, with another batch that they were in
+        return "cancelled"
+    return "failed" if record.failed else "completed"

@@ -54,7 +54,7 @@ def create_api(
         *MessageEndpoints(store, links, executor, clock).routes(),
         *ThreadEndpoints(store, links, executor, clock).routes(),
         *ModelEndpoints(providers.models).routes(),
-        *FileEndpoints(library).routes(),
+        *FileEndpoints(library, indexer.notify).routes(),
         *UploadEndpoints(library).routes(),
         *VectorStoreEndpoints(store, documents.search, indexer, clock).routes(),
         *VectorStoreFileEndpoints(store, indexer, clock).routes(),

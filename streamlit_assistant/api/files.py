@@ -1,5 +1,6 @@
 """The files' endpoints."""
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -21,8 +22,10 @@ MOST_LISTED = 10_000
 class FileEndpoints:
     """List, create, retrieve, delete, download."""
 
-    def __init__(self, library: FileLibrary) -> None:
+    def __init__(self, library: FileLibrary, deleted: Callable[[], None]) -> None:
+        """`deleted` is called after a file was: whoever reads it need not go on."""
         self._library = library
+        self._deleted = deleted
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes under `/v1`."""
@@ -66,6 +69,7 @@ class FileEndpoints:
         """`DELETE /files/{file_id}`"""
         file_id = path_id(request, "file_id")
         await self._library.delete(owner(request), file_id)
+        self._deleted()
         return JSONResponse(file_responses.deleted_file(file_id))
 
     async def content(self, request: Request) -> Response:
@@ -73,7 +77,7 @@ class FileEndpoints:
         found = await self._library.get(owner(request), path_id(request, "file_id"))
         if request.method == "HEAD":
             return Response(headers=_headers(found))
-        return StreamingResponse(self._library.read(found), headers=_headers(found))
+        return StreamingResponse(await self._library.read(found), headers=_headers(found))
 
 
 def _headers(file: File) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The parts of a form out of its bytes: what a part is called, its data, its end. No input here."""
 
+import logging
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -9,6 +10,9 @@ from python_multipart.multipart import MultipartParser
 
 # `; name="value"` with `\"` inside, or `; name=value`
 _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]*))', re.DOTALL)
+
+# It warns with pieces of what came, which may be somebody's secrets; errors are ours to tell.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ _JSON_NAMES = (".json", ".jsonl", ".ndjson")
 _HTML = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S
 )
-_NOISE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u00ad\ufeff\ufffe\ud800-\udfff]")
+_NOISE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u00ad\u200b\ufeff\ufffe\ud800-\udfff]")
 _LINE_ENDS = re.compile("\r\n?|\x0c|\u2028|\u2029")
 _TRAILING = re.compile(r"(?<=\S)[^\S\n]+$|^[^\S\n]+$", re.M)
 _GAPS = re.compile(r"\n{4,}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamlit_assistant.file_records import NewChunk
 from streamlit_assistant.files.reader_process import ReaderDied, ReaderProcess
-from streamlit_assistant.files.unreadable import SERVER_ERROR
+from streamlit_assistant.files.unreadable import INVALID_FILE, SERVER_ERROR
 from streamlit_assistant.files.unreadable import Unreadable as Unreadable  # for whoever calls
 from streamlit_assistant.records import JSON
 
@@ -18,6 +18,7 @@ DOCUMENT_SECONDS = 300.0
 IDLE_SECONDS = 60.0
 
 TOO_SLOW = "Reading the file took too long and was given up."
+TOO_LARGE = "Reading the file takes more memory than there is for it; divide it into several files."
 DIED = "The program that read the file ended unexpectedly; the file may be too large or damaged."
 
 
@@ -43,7 +44,10 @@ class Extractor:
     async def read(
         self, path: Path, filename: str, max_chunk_tokens: int, overlap_tokens: int
     ) -> list[NewChunk]:
-        """Return a document's chunks in order; raise `Unreadable` where there are none."""
+        """Return a document's chunks in order; raise `Unreadable` where there are none.
+
+        `NotRead` says that it can be tried again.
+        """
         request = {
             "path": str(path),
             "filename": filename,
@@ -60,6 +64,8 @@ class Extractor:
             try:
                 return await self._ask(ReaderProcess(), request)
             except ReaderDied as error:
+                if error.lacked_memory:
+                    raise Unreadable(INVALID_FILE, TOO_LARGE) from error
                 raise Unreadable(SERVER_ERROR, DIED) from error
 
     async def close(self) -> None:

@@ -8,13 +8,14 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from streamlit_assistant.errors import NotFound
 from streamlit_assistant.file_records import NewChunk, WaitingFile
 from streamlit_assistant.files.library import FileLibrary
-from streamlit_assistant.files.unreadable import INVALID_FILE, SERVER_ERROR, Unreadable
+from streamlit_assistant.files.unreadable import INVALID_FILE, SERVER_ERROR, NotRead, Unreadable
 from streamlit_assistant.store import Store
 from streamlit_assistant.supervision import supervise
 
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
-    """Cuts a document into chunks; raises `Unreadable`."""
+    """Cuts a document into chunks; raises `Unreadable`, or `NotRead` to be asked again."""
 
     async def read(
         self, path: Path, filename: str, max_chunk_tokens: int, overlap_tokens: int
@@ -42,6 +43,12 @@ class Keeper(Protocol):
     async def store_chunks(self, file_seq: int, store_seq: int, new: Sequence[NewChunk]) -> None:
         """Put these chunks in place of a file's."""
         ...
+
+
+@dataclass(frozen=True)
+class _Busy:
+    waiting: WaitingFile
+    task: asyncio.Task[None]
 
 
 class Indexer:
@@ -62,7 +69,7 @@ class Indexer:
         self._keeper = keeper
         self._most_files = most_files
         self._behind = ""  # the vector store that was served last
-        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._busy: dict[int, _Busy] = {}
         self._rests: dict[int, float] = {}  # seconds before what failed is tried again
         self._resting: set[int] = set()
         self._work = asyncio.Event()
@@ -77,7 +84,7 @@ class Indexer:
 
     async def stop(self) -> None:
         """End; what is not indexed waits for the next start."""
-        tasks = [*self._loops, *self._busy.values()]
+        tasks = [*self._loops, *(busy.task for busy in self._busy.values())]
         self._loops = []
         for task in tasks:
             task.cancel()
@@ -108,11 +115,31 @@ class Indexer:
         while True:
             await self._work.wait()
             self._work.clear()
+            await self._stop_unwanted()
             while len(self._busy) < self._most_files:
                 waiting = await self._take()
                 if waiting is None:
                     break
-                self._busy[waiting.file.seq] = asyncio.create_task(self._handle(waiting))
+                self._begin(waiting)
+
+    def _begin(self, waiting: WaitingFile) -> None:
+        task = asyncio.create_task(self._handle(waiting))
+        self._busy[waiting.file.seq] = _Busy(waiting, task)
+        task.add_done_callback(lambda _: self._ended(waiting))
+
+    def _ended(self, waiting: WaitingFile) -> None:
+        del self._busy[waiting.file.seq]
+        self._work.set()
+        self._progress.set()
+        self._progress = asyncio.Event()
+
+    async def _stop_unwanted(self) -> None:
+        """Stop what was cancelled, removed or deleted, so that others do not wait behind it."""
+        for busy in tuple(self._busy.values()):
+            if not await self._store.index_queue.wants(busy.waiting):
+                busy.task.cancel()
+                await asyncio.wait([busy.task])
+                await self._store.index_queue.clear(busy.waiting)
 
     async def _take(self) -> WaitingFile | None:
         taken = [*self._busy, *self._resting]
@@ -131,11 +158,6 @@ class Indexer:
         except Exception:  # a file must never be forgotten because the database failed
             logger.exception("a file was not indexed, trying it again", extra=_ids(waiting))
             self._rest(seq)
-        finally:
-            del self._busy[seq]
-            self._work.set()
-            self._progress.set()
-            self._progress = asyncio.Event()
 
     async def _index(self, waiting: WaitingFile) -> None:
         queue = self._store.index_queue
@@ -166,7 +188,7 @@ class Indexer:
                 static["max_chunk_size_tokens"],
                 static["chunk_overlap_tokens"],
             )
-        except Unreadable:
+        except (Unreadable, NotRead):
             raise
         except Exception as error:  # reading it again would end the same way
             logger.exception("a file could not be read", extra=_ids(waiting))

@@ -98,9 +98,15 @@ class FileLibrary:
         """Return where the file's bytes lie."""
         return self._blobs.path(file.sha256)
 
-    def read(self, file: File) -> AsyncIterator[bytes]:
-        """Yield the file's bytes in pieces."""
-        return self._blobs.read(file.sha256)
+    async def read(self, file: File) -> AsyncIterator[bytes]:
+        """Return the file's bytes in pieces, all of them even if it is deleted from now on."""
+        pieces = self._blobs.read(file.sha256)
+        try:
+            first = await anext(pieces, b"")
+        except FileNotFoundError:
+            await self.get(file.owner, file.id)  # says so if it was deleted meanwhile
+            raise
+        return _resumed(first, pieces)
 
     async def create_upload(
         self,
@@ -231,6 +237,12 @@ class FileLibrary:
             async with self._blobs.changing:
                 if await self._store.files.unused([sha256]):
                     await self._blobs.remove(sha256)
+
+
+async def _resumed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 def _chosen(

@@ -6,20 +6,29 @@ so a threshold can be set. How often and how densely the words stand, which is B
 between chunks that hold the same words: up to `BY_DENSITY` of the score depends on it, measured
 against the best.
 
-With vectors: the weighted sum of that and of the cosine between chunk and query.
+Chinese words are looked for as pairs of characters. Where no document holds a pair, as it says the
+same in another word, its characters count by themselves, for little. Where no pair of a query is
+known at all, a chunk must hold two of the characters to be more than an accident.
+
+With vectors: the weighted sum of that and of the cosine between chunk and query. A chunk without a
+vector, indexed while there were none to be had, is taken to be as near as the middle one of the
+candidates (the median of their cosines): its words alone would lift it above the others.
 """
 
 import math
+import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate
 
-from streamlit_assistant.files.terms import QueryTerm
+from streamlit_assistant.files.terms import QueryTerm, is_spaceless
 from streamlit_assistant.store.chunk_index import ChunkWords
 
 BY_DENSITY = 0.25
 BY_MEANING = 0.6
 UNSEEN = 0.5  # the weight of a word that no chunk holds: it may be misspelt
+PART = 0.3  # the weight of a character that is only part of a word of the query
+LEAST_PARTS = 2  # in a chunk that holds nothing else, where nothing else is known
 MOST_LOOKED_AT = 3_000  # chunks, each as often as it holds a word
 MOST_WORDS = 32
 NEIGHBOURS = 1  # chunks so near to each other share much of their text
@@ -31,6 +40,7 @@ class WordQuery:
 
     weights: Mapping[str, float]
     densities: Mapping[int, float]
+    accidents: Set[str] = frozenset()  # of these one alone says nothing
 
     def scores(self, chunks: Mapping[int, Set[str]]) -> dict[int, float]:
         """Return the score by words of each chunk, given by `seq` with the words it holds."""
@@ -39,7 +49,10 @@ class WordQuery:
         found: dict[int, float] = {}
         for seq, words in chunks.items():
             # A question may have thousands of words: only those of the chunk are looked at.
-            held = math.fsum(self.weights[word] for word in words & self.weights.keys())
+            common = words & self.weights.keys()
+            if len(common) < LEAST_PARTS and common <= self.accidents:
+                common = set()
+            held = math.fsum(self.weights[word] for word in common)
             density = self.densities.get(seq, 0.0) / best if best > 0 else 0.0
             coverage = held / whole if whole else 0.0
             found[seq] = coverage * (1 - BY_DENSITY + BY_DENSITY * density)
@@ -53,11 +66,21 @@ def weigh(
     weights = {}
     for term in terms:
         found = frequencies.get(term.text, 0)
-        if not found and term.is_seam:
+        if not found and (term.is_seam or term.is_part):
             continue
         rarity = math.log(1 + (max(total - found, 0) + 0.5) / (found + 0.5))
-        weights[term.text] = rarity if found else rarity * UNSEEN
+        share = PART if term.is_part else 1.0 if found else UNSEEN
+        weights[term.text] = rarity * share
     return weights
+
+
+def accidents(terms: Collection[QueryTerm], known: Collection[str]) -> frozenset[str]:
+    """Return the characters that may stand in a chunk by accident: nothing better is known."""
+    better = any(
+        term.text in known and not term.is_part and not term.is_seam and is_spaceless(term.text)
+        for term in terms
+    )
+    return frozenset() if better else frozenset(term.text for term in terms if term.is_part)
 
 
 def telling_words(frequencies: Mapping[str, int], chunks: int) -> list[str]:
@@ -72,10 +95,13 @@ def telling_words(frequencies: Mapping[str, int], chunks: int) -> list[str]:
     return rarest[: min(max(cheap, 1), MOST_WORDS)]
 
 
-def blended(by_words: float, cosine: float | None) -> float:
-    """Return the score of a chunk; `cosine` None: the chunk has no vector."""
-    if cosine is None:
-        return by_words
+def typical(cosines: Collection[Sequence[float]]) -> list[float]:
+    """Return for each question how near a chunk is of which nothing is known."""
+    return [statistics.median(column) for column in zip(*cosines, strict=True)]
+
+
+def blended(by_words: float, cosine: float) -> float:
+    """Return the score of a chunk."""
     return (1 - BY_MEANING) * by_words + BY_MEANING * min(max(cosine, 0.0), 1.0)
 
 

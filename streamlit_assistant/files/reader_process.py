@@ -3,16 +3,18 @@
 import asyncio
 import json
 import os
+import signal
 import struct
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import streamlit_assistant
 from streamlit_assistant.file_records import NewChunk
-from streamlit_assistant.files.unreadable import Unreadable
+from streamlit_assistant.files.reader_complaints import log_complaints
+from streamlit_assistant.files.unreadable import NotRead, Unreadable
 from streamlit_assistant.records import JSON
 
 MODULE = "streamlit_assistant.files.extraction_worker"
@@ -23,7 +25,14 @@ _ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TMPDIR", "VIRTU
 
 
 class ReaderDied(Exception):
-    """The process ended in the middle of a document."""
+    """The process ended in the middle of a document.
+
+    `lacked_memory`: it aborted, which is how a library ends that is refused memory.
+    """
+
+    def __init__(self, *, lacked_memory: bool = False) -> None:
+        super().__init__()
+        self.lacked_memory = lacked_memory
 
 
 class ReaderProcess:
@@ -31,6 +40,7 @@ class ReaderProcess:
 
     def __init__(self) -> None:
         self._process: Process | None = None
+        self._listening: asyncio.Task[None] | None = None
         self._is_clean = True  # the last answer was read to its end
         self.documents = 0
 
@@ -45,15 +55,21 @@ class ReaderProcess:
         return self._is_clean and self._process is not None and self._process.returncode is None
 
     async def read(self, request: JSON) -> list[NewChunk]:
-        """Return the chunks of a document; raise `Unreadable`, or `ReaderDied`."""
+        """Return the chunks of a document; raise `Unreadable`, `ReaderDied` or `NotRead`."""
         self._is_clean = False
         self.documents += 1
         if self._process is None:
-            self._process = await _start()
+            try:
+                self._process = await _start()
+            except OSError as error:  # too many processes or open files, too little memory
+                raise NotRead("no process to read documents could be started") from error
+            assert self._process.stderr is not None
+            self._listening = asyncio.create_task(log_complaints(self._process.stderr))
         try:
             return await self._ask(self._process, request)
         except (OSError, EOFError) as error:
-            raise ReaderDied from error
+            status = await self._process.wait()
+            raise ReaderDied(lacked_memory=status == -signal.SIGABRT) from error
 
     async def end(self) -> None:
         """Kill it: it has nothing to save."""
@@ -62,6 +78,8 @@ class ReaderProcess:
         with suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
+        if self._listening is not None:
+            await self._listening
 
     async def _ask(self, process: Process, request: JSON) -> list[NewChunk]:
         assert process.stdin is not None
@@ -85,7 +103,7 @@ async def _start() -> Process:
         *(sys.executable, "-P", "-m", MODULE),  # -P: nothing is loaded from the folder it starts in
         stdin=PIPE,
         stdout=PIPE,
-        stderr=DEVNULL,
+        stderr=PIPE,
         limit=PIPE_BYTES,
         env={**kept, "PYTHONPATH": path},
         start_new_session=True,  # an interrupt at the terminal is for the server, which ends this

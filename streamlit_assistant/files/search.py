@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING
 from streamlit_assistant.file_records import NewChunk, SearchQuery, SearchResult
 from streamlit_assistant.files.attribute_filter import matches
 from streamlit_assistant.files.meaning import Embedded, EmbedderSource, Meaning
-from streamlit_assistant.files.ranking import WordQuery, blended, choose, telling_words, weigh
-from streamlit_assistant.files.terms import Analyzer
+from streamlit_assistant.files.ranking import (
+    WordQuery,
+    accidents,
+    blended,
+    choose,
+    telling_words,
+    typical,
+    weigh,
+)
+from streamlit_assistant.files.terms import Analyzer, QueryTerm, parts
 from streamlit_assistant.records import JSON
 from streamlit_assistant.store import Store
 from streamlit_assistant.store.chunk_index import ChunkWords, FoundChunk
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     from streamlit_assistant.files.vectors import Nearness
 
 MOST_RESULTS = 50
+MOST_LONE = 32  # characters of unknown words; a longer question has words enough that are known
 CANDIDATES = 100  # chunks a query and side whose score is worked out
 
 
@@ -90,9 +99,23 @@ class FileSearch:
     ) -> WordQuery:
         terms = self._analyzer.of_query(query)
         seen = await self._index.frequencies(stores, [term.text for term in terms])
-        telling = telling_words(seen.words, seen.searched)
+        words = dict(seen.words)
+        if lone := _lone(terms, words):
+            more = await self._index.frequencies(stores, [term.text for term in lone])
+            words |= more.words
+            terms += lone
+        telling = telling_words(words, seen.searched)
         found = await self._index.matches(stores, telling, CANDIDATES, files) if telling else []
-        return WordQuery(weigh(terms, seen.words, seen.everywhere), dict(found))
+        weights = weigh(terms, words, seen.everywhere)
+        return WordQuery(weights, dict(found), accidents(terms, words))
+
+
+def _lone(terms: Sequence[QueryTerm], known: Collection[str]) -> list[QueryTerm]:
+    # What a known word says, its characters need not say again.
+    words = [term.text for term in terms if not term.is_seam and term.text in known]
+    told = {sign for word in words for sign in word}
+    lone = [part for part in parts(terms) if part.text not in told]
+    return lone if len(lone) <= MOST_LONE else []
 
 
 def _matching(files: Sequence[tuple[int, str]], filters: JSON) -> set[int]:
@@ -104,14 +127,14 @@ def _scores(
 ) -> dict[int, float]:
     terms = {chunk.seq: frozenset(chunk.terms.split()) for chunk in chunks}
     scored = [words.scores(terms) for words in by_words]
-    if nearness is None:
+    cosines = nearness.cosines(terms) if nearness else {}
+    if not cosines:
         return {seq: max(scores[seq] for scores in scored) for seq in terms}
-    cosines = nearness.cosines(terms)
-    none = [None] * len(by_words)  # of what was indexed while there were no vectors to be had
+    unknown = typical(cosines.values())
     return {
         seq: max(
             blended(scores[seq], cosine)
-            for scores, cosine in zip(scored, cosines.get(seq, none), strict=True)
+            for scores, cosine in zip(scored, cosines.get(seq, unknown), strict=True)
         )
         for seq in terms
     }

@@ -26,6 +26,7 @@ _SPACELESS = (
     "\uac00-\ud7a3"  # Hangul
 )
 _RUN = re.compile(f"[{_SPACELESS}]+")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _LETTER = rf"[^\W{_SPACELESS}]"
 _WORD = re.compile(
     r"(?<![\w,])\d{1,3}(?:,\d{3}){1,5}(?!,?\d)(?:\.\d+)?"  # 1,000.5
@@ -42,10 +43,15 @@ _STOP = re.compile("|".join(CHINESE))
 
 @dataclass(frozen=True)
 class QueryTerm:
-    """A word of a query. `is_seam`: perhaps only the end of one word and the start of the next."""
+    """A word of a query.
+
+    `is_seam`: perhaps only the end of one word and the start of the next. `is_part`: only a
+    character of one.
+    """
 
     text: str
     is_seam: bool = False
+    is_part: bool = False
 
 
 class Analyzer:
@@ -73,6 +79,18 @@ class Analyzer:
         if not found:
             found = [QueryTerm(term) for term in self.of_text(text).split()]
         return list(dict.fromkeys(found))
+
+
+def is_spaceless(text: str) -> bool:
+    """Whether it is of a script that puts no space between words."""
+    return _RUN.fullmatch(text) is not None
+
+
+def parts(terms: Iterable[QueryTerm]) -> list[QueryTerm]:
+    """Return the characters of pairs that mean something by themselves, each once."""
+    pairs = [term.text for term in terms if len(term.text) == 2]
+    signs = [sign for pair in pairs for sign in pair if _HAN.fullmatch(sign)]
+    return [QueryTerm(sign, is_part=True) for sign in dict.fromkeys(signs) if sign not in PARTICLES]
 
 
 def seam(left: str, right: str) -> str:

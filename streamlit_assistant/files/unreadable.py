@@ -12,3 +12,7 @@ class Unreadable(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class NotRead(Exception):
+    """Nobody could look at the file, which says nothing about it: it is to be tried again."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import NotFound
@@ -53,12 +53,19 @@ class FileBatches:
             return await _find(connection, vector_store_id, batch_id)
 
     async def cancel(self, vector_store_id: str, batch_id: str) -> FileBatch:
-        """Leave what is not yet indexed of it unindexed; a batch that is done stays as it is."""
+        """Leave what is not yet indexed of it unindexed; a batch that is done stays as it is.
+
+        What another batch wants too, one that was not cancelled, is indexed all the same.
+        """
         async with self._database.write() as connection:
             batch = await _find(connection, vector_store_id, batch_id)
             if not batch.in_progress:
                 return batch
-            waiting = _members(batch_id, vector_store_files.c.status == IndexStatus.IN_PROGRESS)
+            waiting = _members(
+                batch_id,
+                vector_store_files.c.status == IndexStatus.IN_PROGRESS,
+                ~_is_wanted_beside(batch_id),
+            )
             stopped = await connection.execute(
                 update(vector_store_files)
                 .where(vector_store_files.c.seq.in_(waiting))
@@ -102,6 +109,16 @@ def _members(batch_id: str, *where: Any) -> Select[tuple[int]]:
         .select_from(joined)
         .where(file_batch_members.c.batch_id == batch_id, *where)
     )
+
+
+def _is_wanted_beside(batch_id: str) -> ColumnElement[bool]:
+    member = file_batch_members.alias()
+    query = select(member.c.file_seq).join(file_batches, member.c.batch_id == file_batches.c.id)
+    return query.where(
+        member.c.file_seq == vector_store_files.c.seq,
+        file_batches.c.id != batch_id,
+        file_batches.c.is_cancelled.is_(False),
+    ).exists()
 
 
 async def _find(connection: AsyncConnection, vector_store_id: str, batch_id: str) -> FileBatch:

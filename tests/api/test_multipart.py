@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,16 @@ async def test_fields_may_stand_before_and_behind_the_file(blobs: BlobStore) -> 
 
     for parts in ([*fields, file()], [file(), *fields], [fields[0], file(), fields[1]]):
         assert (await read(blobs, whole(body(*parts)))).fields == expected
+
+
+async def test_nothing_of_a_broken_body_gets_into_the_log(
+    blobs: BlobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    for raw in (b"--bXsecret", b"--b\r\nsecret=name\r\n", b"secret", body(file()) + b"--secret"):
+        with suppress(InvalidRequest):
+            await read(blobs, whole(raw))
+
+    assert caplog.text == ""
 
 
 async def test_an_object_may_be_a_field_of_json(blobs: BlobStore) -> None:

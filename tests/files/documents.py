@@ -117,6 +117,16 @@ def spreadsheet(sheets: Mapping[str, Sequence[Sequence[object]]]) -> bytes:
     return buffer.getvalue()
 
 
+def sparse_spreadsheet(*cells: str) -> bytes:
+    """An Excel workbook with text in these cells only."""
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer) as workbook:
+        sheet = workbook.add_worksheet()
+        for cell in cells:
+            sheet.write(cell, "text")
+    return buffer.getvalue()
+
+
 def archive(parts: Mapping[str, bytes]) -> bytes:
     """A ZIP file with these parts, packed."""
     buffer = io.BytesIO()

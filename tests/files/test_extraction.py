@@ -249,7 +249,7 @@ def test_whatever_is_text_is_read_as_it_stands(tmp_path: Path, name: str) -> Non
 
 
 def test_signs_that_nobody_sees_are_left_out(tmp_path: Path) -> None:
-    data = "soft\u00adhyphen \x08and\x1b[0m\n\n\n\n\n\nspace   \n".encode()
+    data = "soft\u00adhy\u200bphen \x08and\x1b[0m\n\n\n\n\n\nspace   \n".encode()
 
     assert text_of(tmp_path, "notes.txt", data) == "softhyphen and[0m\n\n\nspace"
 

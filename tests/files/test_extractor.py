@@ -1,16 +1,19 @@
 """Documents are read in a process of its own, and none harms the next."""
 
 import asyncio
+import logging
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from streamlit_assistant.files.extractor import DIED, TOO_SLOW, Extractor
-from streamlit_assistant.files.unreadable import INVALID_FILE, SERVER_ERROR, Unreadable
+from streamlit_assistant.files.extractor import DIED, TOO_LARGE, TOO_SLOW, Extractor
+from streamlit_assistant.files.reader_complaints import log_complaints
+from streamlit_assistant.files.unreadable import INVALID_FILE, SERVER_ERROR, NotRead, Unreadable
 from tests.bench.texts import english
 from tests.files import documents
 from tests.files.shelf import written
@@ -115,6 +118,47 @@ async def test_a_killed_process_fails_its_document_and_not_the_next(
         await reading
 
     assert (caught.value.code, caught.value.message) == (SERVER_ERROR, DIED)
+    assert await read(extractor, note) == ["年假有十五天。"]
+
+
+async def test_a_sheet_as_large_as_they_come_is_refused_in_plain_words(
+    extractor: Extractor, note: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = documents.sparse_spreadsheet("A1", "XFD1048576")
+
+    with pytest.raises(Unreadable) as caught:
+        await read(extractor, written(tmp_path, "corners.xlsx", data), "corners.xlsx")
+
+    assert (caught.value.code, caught.value.message) == (INVALID_FILE, TOO_LARGE)
+    assert await read(extractor, note) == ["年假有十五天。"]
+    await until(lambda: "memory allocation" in caplog.text)
+
+
+async def test_what_goes_wrong_in_the_process_is_logged_without_the_documents_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stream = asyncio.StreamReader()
+    stream.feed_data(
+        b'Traceback (most recent call last):\n  File "/app/reader.py", line 7, in read\n'
+        b"    parse(text)\nlxml.etree.XMLSyntaxError: my secret\nmy secret line\n"
+    )
+    stream.feed_eof()
+
+    with caplog.at_level(logging.WARNING):
+        await log_complaints(stream)
+
+    assert 'File "/app/reader.py", line 7; lxml.etree.XMLSyntaxError' in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_process_that_cannot_be_started_says_nothing_about_the_document(
+    extractor: Extractor, note: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", "/nowhere/python")
+        with pytest.raises(NotRead):
+            await read(extractor, note)
+
     assert await read(extractor, note) == ["年假有十五天。"]
 
 

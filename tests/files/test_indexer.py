@@ -14,7 +14,7 @@ from streamlit_assistant.files.blobs import BlobStore
 from streamlit_assistant.files.indexer import Indexer
 from streamlit_assistant.files.library import FileLibrary
 from streamlit_assistant.files.search import FileSearch
-from streamlit_assistant.files.unreadable import Unreadable
+from streamlit_assistant.files.unreadable import NotRead, Unreadable
 from streamlit_assistant.records import PageQuery
 from streamlit_assistant.store import Store
 from tests.conftest import FakeClock
@@ -46,6 +46,7 @@ class ScriptedReader:
         self.begun = asyncio.Event()
         self.reading = 0
         self.most_reading = 0
+        self.stopped = 0
         self.read_names: list[str] = []
         self.strategies: list[tuple[int, int]] = []
 
@@ -60,6 +61,9 @@ class ScriptedReader:
         try:
             await self.open.wait()
             await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self.stopped += 1
+            raise
         finally:
             self.reading -= 1
         if isinstance(self.result, Exception):
@@ -314,6 +318,48 @@ async def test_what_is_no_longer_wanted_while_it_is_read_leaves_no_traces(
     await settled(indexer, other_id)
 
     assert await count_chunks(store) == len(WORDS)
+
+
+@pytest.mark.parametrize("deed", [cancel_batch, remove_file, delete_file, delete_store])
+async def test_nobody_waits_behind_what_is_no_longer_wanted(
+    store: Store,
+    library: FileLibrary,
+    reader: ScriptedReader,
+    deed: Callable[[Store, FileBatch], object],
+) -> None:
+    store_id, _ = await add_vector_store(store)
+    (file_id,) = await add_files(store, 1)
+    reader.hold()
+    batch = await store.file_batches.add(
+        OWNER, make_batch(store_id), [make_store_file(file_id, store_id)]
+    )
+    keeper = FileSearch(store, NoEmbeddings())
+    async with running(Indexer(store, library, reader, keeper, most_files=1)) as indexer:
+        await reader.begun.wait()
+        other_id, _ = await waiting_store(store, indexer)
+
+        await deed(store, batch)  # type: ignore[misc]
+        indexer.notify()
+        await eventually(lambda: len(reader.read_names) == 2)
+        assert (reader.stopped, reader.reading) == (1, 1)
+        reader.open.set()
+        await settled(indexer, other_id)
+
+    assert await count_chunks(store) == len(WORDS)
+
+
+async def test_a_file_that_nobody_could_look_at_is_tried_again(
+    store: Store, indexer: Indexer, reader: ScriptedReader
+) -> None:
+    reader.result = NotRead("no process")
+    store_id, _ = await waiting_store(store, indexer)
+    await eventually(lambda: len(reader.read_names) == 1)
+    reader.result = WORDS
+
+    await settled(indexer, store_id)
+
+    (file,) = await files_of(store, store_id)
+    assert file.status is IndexStatus.COMPLETED
 
 
 async def test_a_file_to_be_cut_otherwise_meanwhile_is_read_again(

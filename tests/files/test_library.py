@@ -43,7 +43,7 @@ async def add(library: FileLibrary, content: bytes = b"text", owner: str = OWNER
 
 
 async def content(library: FileLibrary, file: File) -> bytes:
-    return b"".join([piece async for piece in library.read(file)])
+    return b"".join([piece async for piece in await library.read(file)])
 
 
 async def new_upload(library: FileLibrary, size: int, purpose: str = "assistants") -> str:
@@ -61,6 +61,16 @@ async def test_a_file_is_read_as_it_was_written(library: FileLibrary) -> None:
     assert await library.get(OWNER, file.id) == file
     assert (file.bytes, await content(library, file)) == (9, b"some text")
     assert library.path(file).read_bytes() == b"some text"
+
+
+async def test_a_file_that_is_deleted_is_read_whole_or_not_at_all(library: FileLibrary) -> None:
+    file = await add(library, b"some text")
+    pieces = await library.read(file)
+    await library.delete(OWNER, file.id)
+
+    assert b"".join([piece async for piece in pieces]) == b"some text"
+    with pytest.raises(NotFound, match=file.id):
+        await library.read(file)
 
 
 async def test_two_owners_never_see_each_others_files(library: FileLibrary) -> None:

@@ -82,6 +82,42 @@ async def test_chinese_words_of_any_length_find_their_paragraph_first(
 
 
 @pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("能带狗来公司吗", "dogs"),
+        ("生病了要通知谁", "illness"),
+        ("客人来访需要戴什么", "badges"),
+    ],
+)
+async def test_chinese_that_says_it_in_other_words_is_found_by_its_characters(
+    shelf: Shelf, query: str, wanted: str
+) -> None:
+    where = await filled(
+        shelf,
+        {
+            "dogs": "狗只允许进入二楼，且不得进入会议室。",
+            "illness": "病假须在当天上午九点半之前告知直属经理。",
+            "badges": "访客须在前台登记并佩戴黄色胸牌。",
+            "cars": "公司车辆可以私用，油费由驾驶人承担。",
+            "probation": "试用期为六个月，通知期为两周。",
+            "printing": "彩色打印需要填写部门成本中心代码。",
+            "wages": "工资于每月二十五日发放。",
+        },
+    )
+
+    found = await shelf.find(where, query=query)
+
+    assert wanted in names(found)[:3]
+
+
+async def test_a_single_character_of_an_unknown_word_finds_nothing(
+    shelf: Shelf, handbook: VectorStore
+) -> None:
+    assert await shelf.find(handbook, query="学潮") == []
+    assert names(await shelf.find(handbook, query="学潮知道")) != []
+
+
+@pytest.mark.parametrize(
     ("query", "best"),
     [
         ("How do I install it?", "install"),

@@ -188,6 +188,19 @@ async def test_what_has_no_vector_is_found_by_words_beside_what_has(
     assert names(await shelf.find(where, query="zebras"))[0] == "zebras"
 
 
+async def test_what_has_no_vector_is_not_lifted_above_what_has(
+    shelf: Shelf, where: VectorStore, model: SubjectEmbeddings
+) -> None:
+    model.is_away = True
+    await shelf.put(where, "Nothing about vacation here, only days.", filename="late")
+    model.is_away = False
+
+    found = await shelf.find(where, query="vacation days")
+
+    assert names(found)[:2] == ["vacation", "late"]
+    assert found[0].score - found[1].score > 0.1
+
+
 def test_vectors_are_kept_within_bounds_and_the_last_one_always() -> None:
     rows = [(number, 1, vector) for number, vector in enumerate(packed([[3.0, 4.0]] * 10))]
     matrix = EMPTY.changed({1}, rows)

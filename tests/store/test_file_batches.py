@@ -81,6 +81,22 @@ async def test_a_batch_that_is_done_is_not_cancelled(store: Store) -> None:
     assert (cancelled.is_cancelled, cancelled.completed) == (False, 1)
 
 
+async def test_cancelling_a_batch_leaves_alone_what_another_one_wants(store: Store) -> None:
+    store_id, _ = await add_vector_store(store)
+    ids = await add_files(store, 2)
+    shared, single = [make_store_file(file_id, store_id) for file_id in ids]
+    one = await store.file_batches.add(OWNER, make_batch(store_id), [shared, single])
+    other = await store.file_batches.add(OWNER, make_batch(store_id), [shared])
+
+    cancelled = await store.file_batches.cancel(store_id, one.id)
+    untouched = await store.file_batches.get(store_id, other.id)
+    both = await store.file_batches.cancel(store_id, other.id)
+
+    assert (cancelled.in_progress, cancelled.cancelled) == (1, 1)
+    assert (untouched.in_progress, untouched.is_cancelled) == (1, False)
+    assert (both.in_progress, both.cancelled) == (0, 1)
+
+
 async def test_what_was_indexed_before_goes_when_indexing_it_anew_is_cancelled(
     store: Store,
 ) -> None:
