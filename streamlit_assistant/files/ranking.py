@@ -31,6 +31,7 @@ PART = 0.3  # the weight of a character that is only part of a word of the query
 LEAST_PARTS = 2  # in a chunk that holds nothing else, where nothing else is known
 MOST_LOOKED_AT = 3_000  # chunks, each as often as it holds a word
 MOST_WORDS = 32
+FEW_WORDS = 64  # are looked for in less time than it takes to cut a chunk's words apart
 NEIGHBOURS = 1  # chunks so near to each other share much of their text
 
 
@@ -42,14 +43,13 @@ class WordQuery:
     densities: Mapping[int, float]
     accidents: Set[str] = frozenset()  # of these one alone says nothing
 
-    def scores(self, chunks: Mapping[int, Set[str]]) -> dict[int, float]:
+    def scores(self, chunks: Mapping[int, str]) -> dict[int, float]:
         """Return the score by words of each chunk, given by `seq` with the words it holds."""
         best = max(self.densities.values(), default=0.0)
         whole = math.fsum(self.weights.values())
         found: dict[int, float] = {}
-        for seq, words in chunks.items():
-            # A question may have thousands of words: only those of the chunk are looked at.
-            common = words & self.weights.keys()
+        for seq, terms in chunks.items():
+            common = self._common(terms)
             if len(common) < LEAST_PARTS and common <= self.accidents:
                 common = set()
             held = math.fsum(self.weights[word] for word in common)
@@ -57,6 +57,13 @@ class WordQuery:
             coverage = held / whole if whole else 0.0
             found[seq] = coverage * (1 - BY_DENSITY + BY_DENSITY * density)
         return found
+
+    def _common(self, terms: str) -> Set[str]:
+        if len(self.weights) > FEW_WORDS:
+            # A question may have thousands of words: only those of the chunk are looked at.
+            return self.weights.keys() & frozenset(terms.split())
+        padded = f" {terms} "
+        return {word for word in self.weights if f" {word} " in padded}
 
 
 def weigh(

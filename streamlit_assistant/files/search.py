@@ -125,12 +125,12 @@ def _matching(files: Sequence[tuple[int, str]], filters: JSON) -> set[int]:
 def _scores(
     chunks: Sequence[ChunkWords], by_words: Sequence[WordQuery], nearness: "Nearness | None"
 ) -> dict[int, float]:
-    terms = {chunk.seq: frozenset(chunk.terms.split()) for chunk in chunks}
+    terms = {chunk.seq: chunk.terms for chunk in chunks}
     scored = [words.scores(terms) for words in by_words]
     cosines = nearness.cosines(terms) if nearness else {}
     if not cosines:
         return {seq: max(scores[seq] for scores in scored) for seq in terms}
-    unknown = typical(cosines.values())
+    unknown = typical(cosines.values()) if len(cosines) < len(terms) else []
     return {
         seq: max(
             blended(scores[seq], cosine)
