@@ -55,9 +55,9 @@ async def build_request(
 ) -> ModelRequest:
     """Return the request for a round of a run; raise `PromptTooLong`."""
     instructions = "\n\n".join(text for text in (run.instructions, tools.note) if text)
-    fixed = estimated(instructions) + estimated(json.dumps(list(tools.functions)))
-    fixed += sum(_cost(turn) for turn in history.turns)
-    left = None if room.prompt is None else room.prompt - fixed
+    left = room.prompt
+    if left is not None:
+        left -= _cost_of_all(instructions, tools.functions, history.turns)
     messages = await _messages(store, run)
     if room.is_budget and left is not None and left < _newest_cost(messages):
         raise PromptTooLong
@@ -79,8 +79,7 @@ async def build_request(
 
 def estimated_tokens(request: ModelRequest) -> int:
     """Return about how many tokens a request costs, for servers that do not count."""
-    fixed = estimated(request.instructions) + estimated(json.dumps(list(request.functions)))
-    return fixed + sum(_cost(turn) for turn in request.messages)
+    return _cost_of_all(request.instructions, request.functions, request.messages)
 
 
 async def _messages(store: Store, run: Run) -> list[Message]:
@@ -150,6 +149,11 @@ async def _part(part: JSON, owner: str, images: ImageFiles) -> JSON:
         detail = image.get("detail") or "auto"
         return {"type": "image_url", "image_url": {"url": url, "detail": detail}}
     return part
+
+
+def _cost_of_all(instructions: str, functions: Sequence[JSON], turns: Iterable[Turn]) -> int:
+    described = json.dumps(list(functions))
+    return estimated(instructions) + estimated(described) + sum(_cost(turn) for turn in turns)
 
 
 def _cost(turn: Turn) -> int:

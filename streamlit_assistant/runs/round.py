@@ -11,6 +11,7 @@ from streamlit_assistant.providers.base import (
     Delta,
     Finish,
     FinishReason,
+    ModelRequest,
     RefusalDelta,
     TextDelta,
     Usage,
@@ -23,6 +24,7 @@ from streamlit_assistant.runs.delta_fold import FILE_SEARCH, FUNCTION, REFUSAL, 
 from streamlit_assistant.runs.endings import Ending
 from streamlit_assistant.runs.history import RunHistory
 from streamlit_assistant.runs.journal import Closing, Journal
+from streamlit_assistant.runs.prompt import estimated_tokens
 from streamlit_assistant.runs.token_usage import usage
 from streamlit_assistant.runs.untorn import untorn
 from streamlit_assistant.token_estimate import tokens_of
@@ -40,6 +42,7 @@ class Round:
         journal: Journal,
         now: Callable[[], int],
         history: RunHistory,
+        request: ModelRequest,
         search_name: str | None,
     ) -> None:
         """`search_name`: the function by which the model asks for a file search."""
@@ -47,19 +50,19 @@ class Round:
         self.calls: CallStep | None = None
         self.usage: JSON | None = None
         self.finish: FinishReason | None = None
-        self.asked = 0  # about how many tokens the request has
         self.said = 0  # bytes, of text and of arguments
         self._run = run
         self._journal = journal
         self._now = now
         self._history = history
+        self._request = request
         self._search_name = search_name
         self._held: list[tuple[str, str]] = []  # blanks to begin with, or said after a call
 
     @property
     def tokens(self) -> JSON:
         """What the round cost: as the server counted, or about so where it did not."""
-        return self.usage or usage(self.asked, tokens_of(self.said))
+        return self.usage or usage(estimated_tokens(self._request), tokens_of(self.said))
 
     async def take(self, delta: Delta) -> None:
         """Show and keep what the model says."""

@@ -23,7 +23,6 @@ from streamlit_assistant.runs.prompt import (
     PromptTooLong,
     Room,
     build_request,
-    estimated_tokens,
 )
 from streamlit_assistant.runs.round import Round
 from streamlit_assistant.runs.token_usage import added_usage, usage
@@ -134,9 +133,8 @@ class Rounds:
         tools: OfferedTools,
     ) -> Round:
         name = search_name(self.run) if tools.search_options is not None else None
-        said = Round(self.run, self._journal, self._now, history, name)
+        said = Round(self.run, self._journal, self._now, history, request, name)
         self.round = said
-        said.asked = estimated_tokens(request)
         async with aclosing(choice.provider.stream(request)) as deltas:
             async for delta in deltas:
                 await said.take(delta)
