@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from streamlit_assistant import file_responses, responses
 from streamlit_assistant.api.gate import owner
-from streamlit_assistant.api.polling import POLL_HEADER, poll_after_ms
+from streamlit_assistant.api.polling import poll_headers
 from streamlit_assistant.api.query import page_query, path_id
 from streamlit_assistant.api.requests import read_body
 from streamlit_assistant.api.vector_store_conversion import to_batch_files
@@ -51,8 +51,8 @@ class FileBatchEndpoints:
     async def retrieve(self, request: Request) -> JSONResponse:
         """`GET /vector_stores/{vector_store_id}/file_batches/{batch_id}`"""
         found = await self._batch(request)
-        pause = poll_after_ms(self._clock() - found.created_at)
-        headers = {POLL_HEADER: str(pause)} if found.in_progress else None
+        age = self._clock() - found.created_at
+        headers = poll_headers(age, is_over=not found.in_progress)
         return JSONResponse(file_responses.file_batch(found), headers=headers)
 
     async def cancel(self, request: Request) -> JSONResponse:

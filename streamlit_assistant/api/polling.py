@@ -21,3 +21,8 @@ def poll_after_ms(age_seconds: float) -> int:
     if age_seconds < _YOUNG_SECONDS:
         return SHORTEST_MS
     return min(max(int(age_seconds * _SHARE * 1_000), SHORTEST_MS), LONGEST_MS)
+
+
+def poll_headers(age_seconds: float, *, is_over: bool = False) -> dict[str, str]:
+    """Return the header that says when to ask again; none where there is nothing to wait for."""
+    return {} if is_over else {POLL_HEADER: str(poll_after_ms(age_seconds))}

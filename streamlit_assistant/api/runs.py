@@ -14,9 +14,8 @@ from streamlit_assistant.api.file_links import FileLinks
 from streamlit_assistant.api.gate import owner
 from streamlit_assistant.api.polling import (
     LONGEST_HOLD_SECONDS,
-    POLL_HEADER,
     is_poll_helper,
-    poll_after_ms,
+    poll_headers,
 )
 from streamlit_assistant.api.query import check_id, check_include, page_query, path_id
 from streamlit_assistant.api.requests import (
@@ -108,8 +107,7 @@ class RunEndpoints:
             await self._hub.until_paused(run.id, LONGEST_HOLD_SECONDS)
             run = await self._run(request)
         waited = self._clock() - run.created_at if age is None else age
-        headers = {POLL_HEADER: str(poll_after_ms(waited))}
-        return JSONResponse(responses.run(run), headers=headers)
+        return JSONResponse(responses.run(run), headers=poll_headers(waited))
 
     async def modify(self, request: Request) -> JSONResponse:
         """`POST /threads/{thread_id}/runs/{run_id}`: metadata only, in any status."""

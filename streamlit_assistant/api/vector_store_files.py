@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from streamlit_assistant import file_responses, responses
 from streamlit_assistant.api.gate import owner
-from streamlit_assistant.api.polling import POLL_HEADER, poll_after_ms
+from streamlit_assistant.api.polling import poll_headers
 from streamlit_assistant.api.query import page_query, path_id
 from streamlit_assistant.api.requests import read_body
 from streamlit_assistant.api.vector_store_conversion import to_file
@@ -62,9 +62,8 @@ class VectorStoreFileEndpoints:
         file_id = path_id(request, "file_id")
         store = await self._vector_store(request)
         found = await self._store.vector_store_files.get(store.id, file_id)
-        waits = found.status is IndexStatus.IN_PROGRESS
-        pause = poll_after_ms(self._clock() - found.created_at)
-        headers = {POLL_HEADER: str(pause)} if waits else None
+        age = self._clock() - found.created_at
+        headers = poll_headers(age, is_over=found.status is not IndexStatus.IN_PROGRESS)
         return JSONResponse(file_responses.vector_store_file(found), headers=headers)
 
     async def update(self, request: Request) -> JSONResponse:

@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute, Route
 from streamlit_assistant import file_responses, responses
 from streamlit_assistant.api.conversion import to_json
 from streamlit_assistant.api.gate import owner
-from streamlit_assistant.api.polling import POLL_HEADER, poll_after_ms
+from streamlit_assistant.api.polling import poll_headers
 from streamlit_assistant.api.query import page_query, path_id
 from streamlit_assistant.api.requests import read_body
 from streamlit_assistant.api.vector_store_conversion import to_query, to_vector_store
@@ -61,8 +61,8 @@ class VectorStoreEndpoints:
         """`GET /vector_stores/{vector_store_id}`"""
         store_id = path_id(request, "vector_store_id")
         found = await self._store.vector_stores.get(owner(request), store_id)
-        pause = poll_after_ms(self._clock() - found.last_active_at)
-        headers = {POLL_HEADER: str(pause)} if found.in_progress else None
+        age = self._clock() - found.last_active_at
+        headers = poll_headers(age, is_over=not found.in_progress)
         return JSONResponse(self._shown(found), headers=headers)
 
     async def modify(self, request: Request) -> JSONResponse:
