@@ -1,12 +1,13 @@
 """What most tests need: the real server column over real sockets, the real client, a fake model."""
 
 import asyncio
+import os
 import shutil
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ import uvicorn
 from hypothesis import settings as hypothesis_settings
 from starlette.applications import Starlette
 
+from streamlit_assistant.records import Clock
 from streamlit_assistant.server import Server
 from streamlit_assistant.settings import Settings
 from streamlit_assistant.store import Store
+from tests.postgres import Postgres, postgres_server, programs
 
 API_KEY = "test-key-0123456789"
+DATABASES = ("sqlite", "postgresql")
 
 # Every run of the tests makes up the same examples; a machine with other work to do is no failure.
 hypothesis_settings.register_profile("same", derandomize=True, database=None, deadline=None)
@@ -46,6 +50,37 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL; without its programs the tests are skipped, except where they must not be."""
+    if programs() is None:
+        reason = "PostgreSQL is missing: apt-get install postgresql"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    with postgres_server() as server:
+        yield server
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `both_databases` with each of them."""
+    marked = metafunc.definition.get_closest_marker("both_databases") is not None
+    if marked and "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", DATABASES, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def database(request: pytest.FixtureRequest) -> str:
+    """In which of `DATABASES` the store and the sites of a test keep things."""
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """A PostgreSQL database of this test's own, as after the first start."""
+    url = postgres.new_database()
+    yield url
+    postgres.drop(url)
+
+
 class FakeClock:
     """A clock that moves only when told."""
 
@@ -62,12 +97,36 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def store(empty_database: Path, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
-    shutil.copy(empty_database, tmp_path / "store.db")
-    opened = Store(f"sqlite+aiosqlite:///{tmp_path / 'store.db'}", clock)
+def database_url(
+    database: str, empty_database: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> str:
+    """A database of this test's own, as after the first start."""
+    if database == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
+    return copied_database(empty_database, tmp_path)
+
+
+def copied_database(database: Path, folder: Path) -> str:
+    """Return the address of a copy of an SQLite database."""
+    shutil.copy(database, folder / "store.db")
+    return f"sqlite+aiosqlite:///{folder / 'store.db'}"
+
+
+@pytest.fixture
+async def store(database_url: str, clock: FakeClock) -> AsyncIterator[Store]:
+    async with opened_store(database_url, clock) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def opened_store(url: str, clock: Clock) -> AsyncIterator[Store]:
+    """The store of a database, until the block ends."""
+    opened = Store(url, clock)
     await opened.open()
-    yield opened
-    await opened.close()
+    try:
+        yield opened
+    finally:
+        await opened.close()
 
 
 @dataclass
@@ -142,13 +201,26 @@ def new_site(folder: Path, empty_database: Path) -> Settings:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, empty_database: Path) -> Settings:
+def settings(
+    tmp_path: Path, empty_database: Path, database: str, request: pytest.FixtureRequest
+) -> Settings:
     """Settings of a site of this test's own."""
-    return new_site(tmp_path, empty_database)
+    site = new_site(tmp_path, empty_database)
+    if database == "sqlite":
+        return site
+    return replace(site, database_url=request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture(scope="module")
-def offline(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[LiveServer]:
+def offline(
+    tmp_path_factory: pytest.TempPathFactory,
+    empty_database: Path,
+    database: str,
+    request: pytest.FixtureRequest,
+) -> Iterator[LiveServer]:
     """A site that no model is connected to, shared by the tests of a file."""
-    with serve(new_site(tmp_path_factory.mktemp("offline"), empty_database)) as live:
+    site = new_site(tmp_path_factory.mktemp("offline"), empty_database)
+    if database == "postgresql":
+        site = replace(site, database_url=request.getfixturevalue("postgres").new_database())
+    with serve(site) as live:
         yield live

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import NotFound
 from streamlit_assistant.file_records import FilledVectorStore
 from streamlit_assistant.records import Assistant, Page, PageQuery
 from streamlit_assistant.store.attached_files import insert_vector_store
-from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.database import Database
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
 from streamlit_assistant.store.tables import assistants
@@ -17,6 +18,8 @@ from streamlit_assistant.store.tables import assistants
 _OF_OWNER = select(assistants).where(
     assistants.c.owner == bindparam("owner"), assistants.c.id == bindparam("id")
 )
+
+RESTORING = 0x5A02  # the lock of whoever puts an assistant back
 
 
 class Assistants:
@@ -29,11 +32,30 @@ class Assistants:
         self, assistant: Assistant, stores: Sequence[FilledVectorStore] = ()
     ) -> Assistant:
         """Store a new assistant together with the vector stores made for it."""
-        async with self._database.write() as connection:
+
+        async def add(connection: AsyncConnection) -> None:
             for made in stores:
                 await insert_vector_store(connection, made)
             await connection.execute(insert(assistants).values(to_row(assistants, assistant)))
+
+        await self._database.transact(add)
         return assistant
+
+    async def restore(self, assistant: Assistant) -> None:
+        """Store an assistant if it is not there."""
+        mine = _of(assistant.owner, assistant.id)
+        query = select(assistants.c.seq).where(*mine)
+        async with self._database.read() as connection:
+            if (await connection.execute(query)).first() is not None:
+                return
+
+        async def restore(connection: AsyncConnection) -> None:
+            await self._database.lock(connection, RESTORING)
+            if (await connection.execute(query)).first() is None:
+                row = to_row(assistants, assistant)
+                await connection.execute(insert(assistants).values(row))
+
+        await self._database.transact(restore)
 
     async def get(self, owner: str, assistant_id: str) -> Assistant:
         """Return the owner's assistant, or raise `NotFound`."""
@@ -61,10 +83,15 @@ class Assistants:
         if not changes:
             return await self.get(owner, assistant_id)
         query = update(assistants).where(*_of(owner, assistant_id)).values(dict(changes))
-        async with self._database.write() as connection:
+
+        async def modify(connection: AsyncConnection) -> RowMapping | None:
             for made in stores:
                 await insert_vector_store(connection, made)
-            row = (await connection.execute(query.returning(assistants))).mappings().first()
+            found = await connection.execute(query.returning(assistants))
+            row: RowMapping | None = found.mappings().first()
+            return row
+
+        row = await self._database.transact(modify)
         if row is None:
             raise _unknown(assistant_id)
         return to_record(Assistant, row)
@@ -72,9 +99,12 @@ class Assistants:
     async def delete(self, owner: str, assistant_id: str) -> None:
         """Remove it; threads and runs that used it stay."""
         query = delete(assistants).where(*_of(owner, assistant_id))
-        async with self._database.write() as connection:
+
+        async def remove(connection: AsyncConnection) -> None:
             if (await connection.execute(query)).rowcount == 0:
                 raise _unknown(assistant_id)
+
+        await self._database.transact(remove)
 
 
 def _of(owner: str, assistant_id: str) -> tuple[Any, Any]:

@@ -4,15 +4,13 @@ Between statements the event loop would otherwise be crossed twice, and while it
 one writer would be kept waiting. Such a coroutine may await its connection and nothing else.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import Executable
 
-T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[T]]
+from streamlit_assistant.store.database import T, Work
 
 
 class AtOnce:

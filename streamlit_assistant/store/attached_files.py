@@ -47,7 +47,7 @@ async def attach_files(
     if not files:
         return []
     vector_store_id = wanted[0].vector_store_id
-    store = await find_vector_store(connection, owner, vector_store_id)
+    store = await find_vector_store(connection, owner, vector_store_id, lock=True)
     refuse_expired(store, now)
     await check_searchable(connection, owner, list(files), now)
     present = await _present(connection, vector_store_id, list(files))
@@ -76,6 +76,7 @@ async def _renew(
         # Its chunks stay until the indexer replaces them; nobody finds them meanwhile.
         values["chunking_strategy"] = new.chunking_strategy
         values |= {"status": IndexStatus.IN_PROGRESS, "usage_bytes": 0, "last_error": None}
+        values["lease_owner"] = None  # whoever is at it is to stop
         change.leave(old.status, old.usage_bytes).enter(IndexStatus.IN_PROGRESS)
     if values:
         mine = vector_store_files.c.seq == old.seq

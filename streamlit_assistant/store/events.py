@@ -2,14 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import LeaseLost
 from streamlit_assistant.records import Clock, RunEvent
-from streamlit_assistant.store.engine import Database
-from streamlit_assistant.store.fence import HELD, Fence
+from streamlit_assistant.store.database import Database
+from streamlit_assistant.store.fence import Fence, move
 from streamlit_assistant.store.tables import IS_ACTIVE, run_events, runs
+
+_OF_RUN = run_events.c.run_id == bindparam("run_id")
+# The row that holds the next number, or is the last before it: found in the index, however many
+# rows a long answer has by then.
+_NEXT = (
+    select(func.max(run_events.c.first_seq))
+    .where(_OF_RUN, run_events.c.first_seq <= bindparam("after") + 1)
+    .scalar_subquery()
+)
+_AFTER = (
+    select(run_events.c.events)
+    .where(
+        _OF_RUN,
+        run_events.c.first_seq >= func.coalesce(_NEXT, 0),
+        run_events.c.last_seq > bindparam("after"),
+    )
+    .order_by(run_events.c.first_seq)
+)
 
 
 class Events:
@@ -38,13 +56,9 @@ class Events:
 
     async def after(self, run_id: str, seq: int) -> list[RunEvent]:
         """Return the stored events with a greater sequence number, in order."""
-        query = (
-            select(run_events.c.events)
-            .where(run_events.c.run_id == run_id, run_events.c.last_seq > seq)
-            .order_by(run_events.c.first_seq)
-        )
+        named = {"run_id": run_id, "after": seq}
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).scalars().all()
+            rows = (await connection.execute(_AFTER, named)).scalars().all()
         return [RunEvent(*item) for row in rows for item in row if item[0] > seq]
 
     async def last(self, run_id: str) -> RunEvent | None:
@@ -62,24 +76,21 @@ class Events:
     async def forget(self, older_than: int) -> None:
         """Drop the events of ended runs written before a time; their objects stay."""
         active = select(runs.c.id).where(IS_ACTIVE)
-        async with self._database.write() as connection:
-            await connection.execute(
-                delete(run_events).where(
-                    run_events.c.created_at < older_than, run_events.c.run_id.not_in(active)
-                )
-            )
+        old = run_events.c.created_at < older_than
+        query = delete(run_events).where(old, run_events.c.run_id.not_in(active))
+
+        async def forget(connection: AsyncConnection) -> None:
+            await connection.execute(query)
+
+        await self._database.transact(forget)
 
 
 async def append_events(
     connection: AsyncConnection, fence: Fence, events: Sequence[RunEvent], now: int
 ) -> None:
     """Store events in the caller's transaction; raise `LeaseLost` if the fence fell."""
-    if not events:
-        return
-    moved = await connection.execute(HELD, fence.write({"last_event": events[-1].seq}))
-    if moved.rowcount == 0:
-        raise LeaseLost(fence.run_id)
-    await insert_events(connection, fence.run_id, events, now)
+    if unstored := await move(connection, fence, {}, events):
+        await insert_events(connection, fence.run_id, unstored, now)
 
 
 async def insert_events(

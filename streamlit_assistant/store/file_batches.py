@@ -12,7 +12,7 @@ from streamlit_assistant.file_records import FileBatch, IndexStatus, VectorStore
 from streamlit_assistant.records import Clock, Page, PageQuery
 from streamlit_assistant.store.attached_files import attach_files
 from streamlit_assistant.store.chunk_removal import remove_all
-from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.database import Database
 from streamlit_assistant.store.file_tables import (
     file_batch_members,
     file_batches,
@@ -20,6 +20,7 @@ from streamlit_assistant.store.file_tables import (
 )
 from streamlit_assistant.store.index_counters import CounterChange
 from streamlit_assistant.store.pages import read_page
+from streamlit_assistant.store.vector_store_rows import lock_vector_store
 
 
 class FileBatches:
@@ -33,7 +34,8 @@ class FileBatches:
         self, owner: str, batch: FileBatch, files: Sequence[VectorStoreFile]
     ) -> FileBatch:
         """Put files into a vector store of the owner, as one batch."""
-        async with self._database.write() as connection:
+
+        async def add(connection: AsyncConnection) -> FileBatch:
             seqs = await attach_files(connection, owner, files, int(self._clock()))
             await connection.execute(
                 insert(file_batches).values(
@@ -47,6 +49,8 @@ class FileBatches:
             await connection.execute(insert(file_batch_members), members)
             return await _find(connection, batch.vector_store_id, batch.id)
 
+        return await self._database.transact(add)
+
     async def get(self, vector_store_id: str, batch_id: str) -> FileBatch:
         """Return one batch of a vector store, or raise `NotFound`."""
         async with self._database.read() as connection:
@@ -57,27 +61,18 @@ class FileBatches:
 
         What another batch wants too, one that was not cancelled, is indexed all the same.
         """
-        async with self._database.write() as connection:
+
+        async def cancel(connection: AsyncConnection) -> FileBatch:
+            await lock_vector_store(connection, vector_store_id)
             batch = await _find(connection, vector_store_id, batch_id)
             if not batch.in_progress:
                 return batch
-            waiting = _members(
-                batch_id,
-                vector_store_files.c.status == IndexStatus.IN_PROGRESS,
-                ~_is_wanted_beside(batch_id),
-            )
-            stopped = await connection.execute(
-                update(vector_store_files)
-                .where(vector_store_files.c.seq.in_(waiting))
-                .values(status=IndexStatus.CANCELLED)
-            )
-            change = CounterChange()
-            for _ in range(stopped.rowcount):
-                change.leave(IndexStatus.IN_PROGRESS).enter(IndexStatus.CANCELLED)
-            await change.apply(connection, vector_store_id)
+            await _cancel_waiting(connection, batch)
             mine = file_batches.c.id == batch_id
             await connection.execute(update(file_batches).where(mine).values(is_cancelled=True))
-            cancelled = await _find(connection, vector_store_id, batch_id)
+            return await _find(connection, vector_store_id, batch_id)
+
+        cancelled = await self._database.transact(cancel)
         # A file that was to be indexed anew still has the chunks of before.
         leftovers = _members(batch_id, vector_store_files.c.status == IndexStatus.CANCELLED)
         await remove_all(self._database, leftovers)
@@ -98,6 +93,23 @@ class FileBatches:
                 *([vector_store_files.c.status == status] if status else []),
                 noun="vector store file",
             )
+
+
+async def _cancel_waiting(connection: AsyncConnection, batch: FileBatch) -> None:
+    waiting = _members(
+        batch.id,
+        vector_store_files.c.status == IndexStatus.IN_PROGRESS,
+        ~_is_wanted_beside(batch.id),
+    )
+    stopped = await connection.execute(
+        update(vector_store_files)
+        .where(vector_store_files.c.seq.in_(waiting))
+        .values(status=IndexStatus.CANCELLED)
+    )
+    change = CounterChange()
+    for _ in range(stopped.rowcount):
+        change.leave(IndexStatus.IN_PROGRESS).enter(IndexStatus.CANCELLED)
+    await change.apply(connection, batch.vector_store_id)
 
 
 def _members(batch_id: str, *where: Any) -> Select[tuple[int]]:

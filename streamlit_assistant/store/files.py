@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamlit_assistant.errors import NotFound
 from streamlit_assistant.file_records import File
 from streamlit_assistant.records import JSON, Page, PageQuery
-from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.blob_bytes import keep_bytes
+from streamlit_assistant.store.database import Database
 from streamlit_assistant.store.file_tables import files, upload_parts
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
@@ -25,10 +26,9 @@ class Files:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, file: File) -> File:
-        """Store a new file, whose bytes must be in their place."""
-        async with self._database.write() as connection:
-            await insert_file(connection, file)
+    async def add(self, file: File, blob: int | None = None) -> File:
+        """Store a new file, whose bytes must be in their place, or in a draft of the database."""
+        await self._database.transact(lambda connection: insert_file(connection, file, blob))
         return file
 
     async def get(self, owner: str, file_id: str, now: float) -> File:
@@ -64,13 +64,17 @@ class Files:
 
     async def delete(self, owner: str, file_id: str) -> None:
         """Remove it, from the vector stores and from what code interpreters may read as well."""
-        async with self._database.write() as connection:
-            if await connection.scalar(select(files.c.seq).where(*_of(owner, file_id))) is None:
+        query = select(files.c.seq).where(*_of(owner, file_id)).with_for_update()
+
+        async def remove(connection: AsyncConnection) -> None:
+            if (await connection.execute(query)).first() is None:
                 raise _unknown(file_id)
             for table in (assistants, threads):
                 await _forget_resource(connection, table, owner, file_id)
             await forget_file(connection, file_id)
             await connection.execute(delete(files).where(*_of(owner, file_id)))
+
+        await self._database.transact(remove)
 
     async def expired(self, now: float) -> list[File]:
         """Return the files whose time is over."""
@@ -89,8 +93,10 @@ class Files:
         return [sha256 for sha256 in asked if sha256 not in used]
 
 
-async def insert_file(connection: AsyncConnection, file: File) -> None:
+async def insert_file(connection: AsyncConnection, file: File, blob: int | None) -> None:
     """Store a new file in the caller's transaction."""
+    if blob is not None:
+        await keep_bytes(connection, blob, file.sha256, file.bytes)
     await connection.execute(insert(files).values(to_row(files, file)))
 
 
@@ -107,7 +113,8 @@ async def _forget_resource(
     # Ids are letters and digits: where the text holds one, it names this file.
     names_it = cast(table.c.tool_resources, Text).contains(file_id, autoescape=True)
     query = select(table.c.seq, table.c.tool_resources).where(table.c.owner == owner, names_it)
-    for seq, resources in (await connection.execute(query)).all():
+    naming = query.order_by(table.c.seq).with_for_update()
+    for seq, resources in (await connection.execute(naming)).all():
         changed = {"tool_resources": _without(resources, file_id)}
         await connection.execute(update(table).where(table.c.seq == seq).values(changed))
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import InvalidRequest, NotFound
 from streamlit_assistant.records import Message, MessageStatus, Page, PageQuery
-from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.database import Database
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
 from streamlit_assistant.store.tables import IS_ACTIVE, messages, runs, threads
@@ -26,6 +26,7 @@ _NOTED = (
         title=func.coalesce(threads.c.title, bindparam("noted_title")),
     )
 )
+_LOCKED_THREAD = select(threads.c.seq).where(threads.c.id == bindparam("id")).with_for_update()
 TITLE_LENGTH = 60  # characters of the first question that name a thread
 
 
@@ -39,6 +40,7 @@ class Messages:
         """Append to the thread; refused while a run is active on it."""
 
         async def add(connection: AsyncConnection) -> None:
+            await _lock_thread(connection, message.thread_id)
             await _refuse_while_run_is_active(connection, message.thread_id)
             await insert_messages(connection, message.thread_id, [message])
 
@@ -64,17 +66,22 @@ class Messages:
         """Change the named fields and return the whole."""
         if not changes:
             return await self.get(thread_id, message_id)
-        async with self._database.write() as connection:
-            query = update(messages).where(*_of(thread_id, message_id)).values(dict(changes))
+        query = update(messages).where(*_of(thread_id, message_id)).values(dict(changes))
+
+        async def modify(connection: AsyncConnection) -> Message:
             await connection.execute(query)
             return await _find(connection, thread_id, message_id)
+
+        return await self._database.transact(modify)
 
     async def delete(self, thread_id: str, message_id: str) -> None:
         """Remove it, also while a run is active: the run has read the thread by then.
 
         Only an answer that is still being written is refused: its run goes on writing it.
         """
-        async with self._database.write() as connection:
+
+        async def remove(connection: AsyncConnection) -> None:
+            await _lock_thread(connection, thread_id)
             message = await _find(connection, thread_id, message_id)
             if message.status is MessageStatus.IN_PROGRESS:
                 raise InvalidRequest(
@@ -89,6 +96,8 @@ class Messages:
                     message_count=threads.c.message_count - 1,
                 )
             )
+
+        await self._database.transact(remove)
 
     async def newest(self, thread_id: str, limit: int, but_run: str | None = None) -> list[Message]:
         """Return the last messages of the thread, oldest first, without those of one run."""
@@ -118,6 +127,8 @@ async def insert_messages(
     """Append messages and note the thread's activity, in the caller's transaction."""
     if not new:
         return
+    # Two who append at once do so one after the other, in the order of their messages' numbers.
+    await _lock_thread(connection, thread_id)
     await connection.execute(insert(messages), [to_row(messages, message) for message in new])
     noted = {
         "noted_thread": thread_id,
@@ -127,6 +138,11 @@ async def insert_messages(
     }
     await connection.execute(_NOTED, noted)
     await attach_to_thread(connection, thread_id, new)
+
+
+async def _lock_thread(connection: AsyncConnection, thread_id: str) -> None:
+    if (await connection.execute(_LOCKED_THREAD, {"id": thread_id})).first() is None:
+        raise NotFound(f"No thread found with id '{thread_id}'.")  # it was deleted just now
 
 
 def _newest_seq(thread_id: str) -> ScalarSelect[int]:
@@ -159,8 +175,10 @@ async def _refuse_while_run_is_active(connection: AsyncConnection, thread_id: st
         raise InvalidRequest(f"Can't add messages to {thread_id} while a run {run_id} is active.")
 
 
-async def active_run_id(connection: AsyncConnection, thread_id: str) -> str | None:
-    """Return the run that locks the thread, if there is one."""
-    mine = runs.c.thread_id == thread_id
-    found = await connection.execute(select(runs.c.id).where(mine, IS_ACTIVE))
+async def active_run_id(
+    connection: AsyncConnection, thread_id: str, *, lock: bool = False
+) -> str | None:
+    """Return the run that locks the thread, if there is one; `lock` it in order to remove it."""
+    query = select(runs.c.id).where(runs.c.thread_id == thread_id, IS_ACTIVE)
+    found = await connection.execute(query.with_for_update() if lock else query)
     return found.scalar()

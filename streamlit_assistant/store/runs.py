@@ -1,12 +1,13 @@
 """Runs in the database: the row is the record, the queue entry and the lock."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamlit_assistant.errors import InvalidRequest, LeaseLost, NotFound
+from streamlit_assistant.errors import InvalidRequest, NotFound
 from streamlit_assistant.file_records import FilledVectorStore
 from streamlit_assistant.records import (
     Clock,
@@ -19,35 +20,16 @@ from streamlit_assistant.records import (
     RunStep,
     Thread,
 )
-from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.database import Database
 from streamlit_assistant.store.events import insert_events
-from streamlit_assistant.store.fence import HELD, Fence
+from streamlit_assistant.store.fence import Fence, move
 from streamlit_assistant.store.messages import active_run_id, insert_messages
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
+from streamlit_assistant.store.run_queue import Limits, make_room, may_begin
 from streamlit_assistant.store.tables import IS_ACTIVE, messages, run_steps, runs
 from streamlit_assistant.store.threads import find_thread, insert_thread
 
-_IDLE = (
-    IS_ACTIVE,
-    runs.c.status != RunStatus.CANCELLING,
-    runs.c.lease_owner.is_(None),
-)
-# What a process that is gone was executing, or had promised to end.
-_ORPHANED = (
-    IS_ACTIVE,
-    or_(
-        runs.c.status == RunStatus.CANCELLING,
-        and_(runs.c.status == RunStatus.IN_PROGRESS, runs.c.lease_owner.is_not(None)),
-    ),
-)
-# What it had taken only to end it: that waits on.
-_UNTOUCHED = (IS_ACTIVE, runs.c.status.in_((RunStatus.QUEUED, RunStatus.REQUIRES_ACTION)))
-_FREE = (
-    IS_ACTIVE,
-    runs.c.status.in_((RunStatus.QUEUED, RunStatus.IN_PROGRESS)),
-    runs.c.lease_owner.is_(None),
-)
 # What every run and every look at one executes is built once: that takes longer than SQLite does.
 _OF_THREAD = select(runs).where(
     runs.c.thread_id == bindparam("thread_id"), runs.c.id == bindparam("id")
@@ -55,6 +37,15 @@ _OF_THREAD = select(runs).where(
 _OF_OWNER = _OF_THREAD.where(runs.c.owner == bindparam("owner"))
 _REPLACED_MESSAGE = update(messages).where(messages.c.id == bindparam("replaced"))
 _REPLACED_STEP = update(run_steps).where(run_steps.c.id == bindparam("replaced"))
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Added:
+    """The first events of a run that was stored, and whether it was leased at once."""
+
+    events: Sequence[RunEvent]
+    is_leased: bool
 
 
 class Runs:
@@ -71,25 +62,31 @@ class Runs:
         new_messages: Sequence[Message] = (),
         new_thread: Thread | None = None,
         stores: Sequence[FilledVectorStore] = (),
-    ) -> Sequence[RunEvent]:
+        leased: Run | None = None,
+        limits: Limits = NO_LIMITS,
+    ) -> Added:
         """Store a queued run, its messages and first events; refuse a second active run.
 
-        `announce` makes the events of the thread as it was stored; they are returned.
+        `announce` makes the events of the thread as it was stored. `leased` is the run as it is
+        stored instead if it may begin at once. Raises `TooManyRuns` if it may not even wait.
         """
 
-        async def add(connection: AsyncConnection) -> Sequence[RunEvent]:
+        async def add(connection: AsyncConnection) -> Added:
             if new_thread is not None:
                 await insert_thread(connection, new_thread, new_messages, stores)
                 thread = await find_thread(connection, run.owner, run.thread_id)
             else:
-                thread = await find_thread(connection, run.owner, run.thread_id)
+                thread = await find_thread(connection, run.owner, run.thread_id, lock=True)
                 await _refuse_second_run(connection, run.thread_id)
                 await insert_messages(connection, run.thread_id, new_messages)
             events = announce(thread)
-            row = to_row(runs, run) | {"last_event": events[-1].seq}
+            # Last, because everybody else who wants to begin a run waits for it.
+            begins = await make_room(self._database, connection, run.owner, limits)
+            stored = leased if leased is not None and begins else run
+            row = to_row(runs, stored) | {"last_event": events[-1].seq}
             await connection.execute(insert(runs), row)
             await insert_events(connection, run.id, events, run.created_at)
-            return events
+            return Added(events, stored is leased)
 
         return await self._database.transact(add)
 
@@ -119,106 +116,72 @@ class Runs:
                 connection, runs, Run, query, runs.c.thread_id == thread_id, noun="run"
             )
 
-    async def waiting(self) -> list[Run]:
-        """Return the runs that no executor has taken."""
-        async with self._database.read() as connection:
-            rows = (await connection.execute(select(runs).where(*_FREE))).mappings().all()
-        return [to_record(Run, row) for row in rows]
+    async def resume(
+        self,
+        run: Run,
+        step: RunStep,
+        events: Sequence[RunEvent],
+        leased: Run | None = None,
+        limits: Limits = NO_LIMITS,
+    ) -> Added | None:
+        """Store that a waiting run goes on, with its answered step; `leased` as for a new one.
 
-    async def claim(self, lease_owner: str) -> Run | None:
-        """Take the oldest waiting run; return None if there is none."""
-        free = select(runs.c.seq).where(*_FREE).order_by(runs.c.seq).limit(1).scalar_subquery()
-        query = (
-            update(runs)
-            .where(runs.c.seq == free)
-            .values(
-                lease_owner=lease_owner,
-                attempt=runs.c.attempt + 1,
-                status=RunStatus.IN_PROGRESS,
-                started_at=func.coalesce(runs.c.started_at, int(self._clock())),
-            )
-        )
-        async with self._database.write() as connection:
-            row = (await connection.execute(query.returning(runs))).mappings().first()
-        return None if row is None else to_record(Run, row)
-
-    async def claim_idle(self, lease_owner: str, run_id: str) -> Run | None:
-        """Take a run that nobody works on, to end it; its status stays until then."""
-        query = (
-            update(runs)
-            .where(runs.c.id == run_id, *_IDLE)
-            .values(lease_owner=lease_owner, attempt=runs.c.attempt + 1)
-        )
-        async with self._database.write() as connection:
-            row = (await connection.execute(query.returning(runs))).mappings().first()
-        return None if row is None else to_record(Run, row)
-
-    async def overdue(self, now: int) -> list[str]:
-        """Return the runs that nobody works on and that should have ended by now."""
-        query = select(runs.c.id).where(*_IDLE, runs.c.expires_at <= now)
-        async with self._database.read() as connection:
-            return list((await connection.execute(query)).scalars())
-
-    async def resume(self, run: Run, step: RunStep, events: Sequence[RunEvent]) -> bool:
-        """Store that a waiting run goes on, with its answered step.
-
-        Returns whether it was still waiting: two may come with outputs, or a cancellation before.
+        Returns None if it no longer waits: two may come with outputs, or a cancellation before.
         """
-        query = update(runs).where(
+        waiting = update(runs).where(
             runs.c.id == run.id,
             runs.c.status == RunStatus.REQUIRES_ACTION,
             runs.c.lease_owner.is_(None),
             runs.c.last_event == run.last_event,  # still waiting for the same calls
         )
-        changes = {
-            "status": run.status,
-            "required_action": None,
-            "lease_owner": run.lease_owner,
-            "attempt": run.attempt,
-            "last_event": events[-1].seq,
-        }
-        async with self._database.write() as connection:
-            if (await connection.execute(query.values(changes))).rowcount == 0:
-                return False
+
+        async def resume(connection: AsyncConnection) -> Added | None:
+            begins = await may_begin(self._database, connection, run.owner, limits)
+            stored = leased if leased is not None and begins else run
+            changes = {
+                "status": stored.status,
+                "required_action": None,
+                "lease_owner": stored.lease_owner,
+                "attempt": stored.attempt,
+                "last_event": events[-1].seq,
+            }
+            if (await connection.execute(waiting.values(changes))).rowcount == 0:
+                return None
             await _replace(connection, step)
             await insert_events(connection, run.id, events, int(self._clock()))
-        return True
+            return Added(events, stored is leased)
 
-    async def adopt_orphans(self, lease_owner: str) -> list[Run]:
-        """Take over every run that a process was executing which is gone; none other may be."""
-        adopted = update(runs).where(*_ORPHANED)
-        adopted = adopted.values(lease_owner=lease_owner, attempt=runs.c.attempt + 1)
-        async with self._database.write() as connection:
-            await connection.execute(update(runs).where(*_UNTOUCHED).values(lease_owner=None))
-            rows = (await connection.execute(adopted.returning(runs))).mappings().all()
-        return [to_record(Run, row) for row in rows]
+        return await self._database.transact(resume)
 
     async def modify(self, thread_id: str, run_id: str, changes: Mapping[str, Any]) -> Run:
         """Change the named fields, in any status, and return the whole."""
         if not changes:
             return await self.get(thread_id, run_id)
         query = update(runs).where(runs.c.thread_id == thread_id, runs.c.id == run_id)
-        async with self._database.write() as connection:
+
+        async def modify(connection: AsyncConnection) -> Run:
             changed = await connection.execute(query.values(dict(changes)).returning(runs))
             row = changed.mappings().first()
-        if row is None:
-            raise _unknown(run_id)
-        return to_record(Run, row)
+            if row is None:
+                raise _unknown(run_id)
+            return to_record(Run, row)
+
+        return await self._database.transact(modify)
 
     async def mark_cancelling(self, run_id: str) -> None:
-        """Note that a run is to stop, if it has not ended."""
+        """Note that a run which somebody works on is to stop, if it has not ended."""
         query = update(runs).where(
-            IS_ACTIVE, runs.c.id == run_id, runs.c.status != RunStatus.CANCELLING
+            IS_ACTIVE,
+            runs.c.id == run_id,
+            runs.c.status != RunStatus.CANCELLING,
+            runs.c.lease_owner.is_not(None),
         )
-        async with self._database.write() as connection:
-            await connection.execute(
-                query.values(status=RunStatus.CANCELLING, required_action=None)
-            )
+        cancelling = query.values(status=RunStatus.CANCELLING, required_action=None)
 
-    async def release(self, fence: Fence) -> None:
-        """Hand the run back unexecuted, for the next process to take."""
-        async with self._database.write() as connection:
-            await connection.execute(HELD, fence.write({"lease_owner": None}))
+        async def mark(connection: AsyncConnection) -> None:
+            await connection.execute(cancelling)
+
+        await self._database.transact(mark)
 
     async def save(
         self,
@@ -228,17 +191,22 @@ class Runs:
         events: Sequence[RunEvent],
         new: Sequence[Message | RunStep] = (),
         changed: Sequence[Message | RunStep] = (),
+        unless_cancelling: bool = False,
     ) -> None:
-        """Store what an attempt produced, all or nothing; raise `LeaseLost` if it may not."""
-        columns = {**changes, **({"last_event": events[-1].seq} if events else {})}
+        """Store what an attempt produced, all or nothing; storing it twice is storing it once.
+
+        Raises `LeaseLost` if the attempt may not, and `CancelRequested` if it would hide that the
+        run was cancelled.
+        """
 
         async def save(connection: AsyncConnection) -> None:
-            if columns:
-                held = await connection.execute(HELD, fence.write(columns))
-                if held.rowcount == 0:
-                    raise LeaseLost(fence.run_id)
-            if events:
-                await insert_events(connection, fence.run_id, events, int(self._clock()))
+            unstored = await move(
+                connection, fence, changes, events, unless_cancelling=unless_cancelling
+            )
+            if unstored is None:
+                return
+            if unstored:
+                await insert_events(connection, fence.run_id, unstored, int(self._clock()))
             for record in new:
                 await _insert(connection, record)
             for record in changed:

@@ -20,14 +20,16 @@ _SUPPORTED = "https://platform.openai.com/docs/assistants/tools/file-search/supp
 async def check_files(
     connection: AsyncConnection, owner: str, file_ids: Sequence[str], now: float
 ) -> dict[str, str]:
-    """Return the files' names by id; raise `NotFound` for the first that the owner lacks."""
+    """Return the files' names by id; raise `NotFound` for the first that the owner lacks.
+
+    Nobody can delete them until the transaction ends.
+    """
     lives = or_(files.c.expires_at.is_(None), files.c.expires_at > now)
-    found = await connection.execute(
-        select(files.c.id, files.c.filename).where(
-            files.c.owner == owner, files.c.id.in_(file_ids), lives
-        )
+    query = select(files.c.id, files.c.filename).where(
+        files.c.owner == owner, files.c.id.in_(file_ids), lives
     )
-    names = {file_id: filename for file_id, filename in found}
+    kept = query.order_by(files.c.seq).with_for_update(read=True, key_share=True)
+    names = {file_id: filename for file_id, filename in await connection.execute(kept)}
     for file_id in file_ids:
         if file_id not in names:
             raise NotFound(f"No such File object: {file_id}", param="id")

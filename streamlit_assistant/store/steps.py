@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from streamlit_assistant.errors import NotFound
 from streamlit_assistant.records import Page, PageQuery, RunStep, StepStatus
-from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.database import Database
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record
 from streamlit_assistant.store.tables import run_steps

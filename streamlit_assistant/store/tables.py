@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -26,6 +27,9 @@ metadata = MetaData(
     }
 )
 
+# 64 bits everywhere. SQLite counts rows up only where the type is called INTEGER, which has them.
+Whole = BigInteger().with_variant(Integer, "sqlite")
+
 ACTIVE_STATUSES = ("queued", "in_progress", "requires_action", "cancelling")
 # To the letter the condition of the partial indexes: only a query that repeats it uses them.
 IS_ACTIVE = text(f"status IN {ACTIVE_STATUSES}")
@@ -33,7 +37,7 @@ IS_ACTIVE = text(f"status IN {ACTIVE_STATUSES}")
 
 def seq_column() -> Column[int]:
     """The monotonic key of every table."""
-    return Column("seq", Integer, primary_key=True, autoincrement=True)
+    return Column("seq", Whole, primary_key=True, autoincrement=True)
 
 
 def id_column() -> Column[str]:
@@ -58,7 +62,7 @@ api_keys = Table(
     Column("owner", String(64), nullable=False),
     Column("label", String(256), nullable=False),
     Column("sha256", String(64), nullable=False, unique=True),
-    Column("created_at", Integer, nullable=False),
+    Column("created_at", Whole, nullable=False),
 )
 
 assistants = Table(
@@ -67,7 +71,7 @@ assistants = Table(
     seq_column(),
     id_column(),
     Column("owner", String(64), nullable=False),
-    Column("created_at", Integer, nullable=False),
+    Column("created_at", Whole, nullable=False),
     Column("model", Text, nullable=False),
     Column("name", Text),
     Column("description", Text),
@@ -89,14 +93,14 @@ threads = Table(
     seq_column(),
     id_column(),
     Column("owner", String(64), nullable=False),
-    Column("created_at", Integer, nullable=False),
+    Column("created_at", Whole, nullable=False),
     Column("metadata", JSON, nullable=False),
     Column("tool_resources", JSON, nullable=False),
     Column("title", Text),
-    Column("last_active_at", Integer, nullable=False),
+    Column("last_active_at", Whole, nullable=False),
     # The `seq` of the newest message: orders threads by activity, finer than seconds.
-    Column("last_message_seq", Integer, nullable=False, server_default="0"),
-    Column("message_count", Integer, nullable=False, server_default="0"),
+    Column("last_message_seq", Whole, nullable=False, server_default="0"),
+    Column("message_count", Whole, nullable=False, server_default="0"),
     Index(None, "owner", "last_message_seq", "seq"),
     sqlite_autoincrement=True,
 )
@@ -107,13 +111,13 @@ messages = Table(
     seq_column(),
     id_column(),
     _belongs_to("thread"),
-    Column("created_at", Integer, nullable=False),
+    Column("created_at", Whole, nullable=False),
     Column("role", String(16), nullable=False),
     Column("content", JSON, nullable=False),
     Column("status", String(16), nullable=False),
     Column("incomplete_reason", String(32)),
-    Column("completed_at", Integer),
-    Column("incomplete_at", Integer),
+    Column("completed_at", Whole),
+    Column("incomplete_at", Whole),
     Column("assistant_id", String(64)),
     Column("run_id", String(64)),
     Column("attachments", JSON, nullable=False),
@@ -131,7 +135,7 @@ runs = Table(
     Column("owner", String(64), nullable=False),
     _belongs_to("thread"),
     Column("assistant_id", String(64), nullable=False),
-    Column("created_at", Integer, nullable=False),
+    Column("created_at", Whole, nullable=False),
     Column("model", Text, nullable=False),
     Column("status", String(16), nullable=False),
     Column("instructions", Text, nullable=False),
@@ -147,8 +151,8 @@ runs = Table(
     Column("metadata", JSON, nullable=False),
     Column("temperature", Float),
     Column("top_p", Float),
-    Column("max_prompt_tokens", Integer),
-    Column("max_completion_tokens", Integer),
+    Column("max_prompt_tokens", Whole),
+    Column("max_completion_tokens", Whole),
     Column("truncation_strategy", JSON, nullable=False),
     Column("tool_choice", JSON, nullable=False),
     Column("parallel_tool_calls", Boolean(create_constraint=False), nullable=False),
@@ -158,23 +162,26 @@ runs = Table(
     Column("last_error", JSON(none_as_null=True)),
     Column("incomplete_details", JSON(none_as_null=True)),
     Column("usage", JSON(none_as_null=True)),
-    Column("expires_at", Integer),
-    Column("started_at", Integer),
-    Column("cancelled_at", Integer),
-    Column("failed_at", Integer),
-    Column("completed_at", Integer),
+    Column("expires_at", Whole),
+    Column("started_at", Whole),
+    Column("cancelled_at", Whole),
+    Column("failed_at", Whole),
+    Column("completed_at", Whole),
     Column("lease_owner", String(64)),
-    Column("attempt", Integer, nullable=False),
-    Column("last_event", Integer, nullable=False),
+    Column("attempt", Whole, nullable=False),
+    # How often a process died over it.
+    Column("takeovers", Whole, nullable=False, server_default="0"),
+    Column("last_event", Whole, nullable=False),
     Index(None, "thread_id", "seq"),
     # The executor looks for work among the few active runs, never among all.
-    Index("ix_runs_active", "status", "seq", sqlite_where=IS_ACTIVE),
+    Index("ix_runs_active", "status", "seq", sqlite_where=IS_ACTIVE, postgresql_where=IS_ACTIVE),
     # The thread lock itself: the database refuses a second active run.
     Index(
         "uq_runs_active_thread",
         "thread_id",
         unique=True,
         sqlite_where=IS_ACTIVE,
+        postgresql_where=IS_ACTIVE,
     ),
     sqlite_autoincrement=True,
 )
@@ -187,15 +194,15 @@ run_steps = Table(
     _belongs_to("run"),
     Column("thread_id", String(64), nullable=False),
     Column("assistant_id", String(64), nullable=False),
-    Column("created_at", Integer, nullable=False),
+    Column("created_at", Whole, nullable=False),
     Column("type", String(32), nullable=False),
     Column("step_details", JSON, nullable=False),
     Column("status", String(16), nullable=False),
     Column("last_error", JSON(none_as_null=True)),
-    Column("expired_at", Integer),
-    Column("cancelled_at", Integer),
-    Column("failed_at", Integer),
-    Column("completed_at", Integer),
+    Column("expired_at", Whole),
+    Column("cancelled_at", Whole),
+    Column("failed_at", Whole),
+    Column("completed_at", Whole),
     Column("usage", JSON(none_as_null=True)),
     Column("metadata", JSON, nullable=False),
     Index(None, "run_id", "seq"),
@@ -208,9 +215,9 @@ run_events = Table(
     metadata,
     seq_column(),
     _belongs_to("run"),
-    Column("first_seq", Integer, nullable=False),
-    Column("last_seq", Integer, nullable=False),
-    Column("created_at", Integer, nullable=False),
+    Column("first_seq", Whole, nullable=False),
+    Column("last_seq", Whole, nullable=False),
+    Column("created_at", Whole, nullable=False),
     Column("events", JSON, nullable=False),
     UniqueConstraint("run_id", "first_seq"),
     Index(None, "created_at"),

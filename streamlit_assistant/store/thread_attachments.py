@@ -30,7 +30,8 @@ async def attach_to_thread(
     """Give the thread what its new messages have attached, in the caller's transaction."""
     if not any(message.attachments for message in messages):
         return
-    row = await connection.execute(select(threads).where(threads.c.id == thread_id))
+    query = select(threads).where(threads.c.id == thread_id).with_for_update()
+    row = await connection.execute(query)
     thread = to_record(Thread, row.mappings().one())
     now = messages[-1].created_at
     await check_files(connection, thread.owner, list(_files(messages)), now)
@@ -72,9 +73,11 @@ async def _add_to_search(
 async def _store_of(connection: AsyncConnection, thread: Thread) -> VectorStore | None:
     ids: Sequence[str] = thread.tool_resources.get("file_search", {}).get("vector_store_ids", ())
     try:
-        return await find_vector_store(connection, thread.owner, ids[0]) if ids else None
+        if ids:
+            return await find_vector_store(connection, thread.owner, ids[0], lock=True)
     except NotFound:
-        return None  # it was deleted since
+        pass  # it was deleted since
+    return None
 
 
 def _code_files(resources: JSON, new: Sequence[str]) -> list[str]:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import NotFound
 from streamlit_assistant.file_records import FilledVectorStore
 from streamlit_assistant.records import Message, Page, PageQuery, Thread
 from streamlit_assistant.store.attached_files import insert_vector_store
-from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.database import Database
 from streamlit_assistant.store.messages import active_run_id, insert_messages
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
@@ -19,6 +19,7 @@ from streamlit_assistant.store.tables import threads
 _OF_OWNER = select(threads).where(
     threads.c.owner == bindparam("owner"), threads.c.id == bindparam("id")
 )
+_LOCKED_OF_OWNER = _OF_OWNER.with_for_update()
 
 
 class Threads:
@@ -74,10 +75,15 @@ class Threads:
         if not changes:
             return await self.get(owner, thread_id)
         query = update(threads).where(*_of(owner, thread_id)).values(dict(changes))
-        async with self._database.write() as connection:
+
+        async def modify(connection: AsyncConnection) -> RowMapping | None:
             for made in stores:
                 await insert_vector_store(connection, made)
-            row = (await connection.execute(query.returning(threads))).mappings().first()
+            found = await connection.execute(query.returning(threads))
+            row: RowMapping | None = found.mappings().first()
+            return row
+
+        row = await self._database.transact(modify)
         if row is None:
             raise _unknown(thread_id)
         return to_record(Thread, row)
@@ -85,11 +91,16 @@ class Threads:
     async def delete(self, owner: str, thread_id: str) -> str | None:
         """Remove it with its messages, runs, steps and events; return the run it was locked by."""
         query = delete(threads).where(*_of(owner, thread_id))
-        async with self._database.write() as connection:
+
+        async def remove(connection: AsyncConnection) -> str | None:
+            # First what ends its run would lock first; it locks the thread after that as well.
+            await active_run_id(connection, thread_id, lock=True)
+            await find_thread(connection, owner, thread_id, lock=True)
             run_id = await active_run_id(connection, thread_id)
-            if (await connection.execute(query)).rowcount == 0:
-                raise _unknown(thread_id)
-        return run_id
+            await connection.execute(query)
+            return run_id
+
+        return await self._database.transact(remove)
 
 
 async def insert_thread(
@@ -106,9 +117,12 @@ async def insert_thread(
     await insert_messages(connection, thread.id, messages)
 
 
-async def find_thread(connection: AsyncConnection, owner: str, thread_id: str) -> Thread:
-    """Return the owner's thread, or raise `NotFound`."""
-    found = await connection.execute(_OF_OWNER, {"owner": owner, "id": thread_id})
+async def find_thread(
+    connection: AsyncConnection, owner: str, thread_id: str, *, lock: bool = False
+) -> Thread:
+    """Return the owner's thread, or raise `NotFound`; `lock` it in order to write."""
+    query = _LOCKED_OF_OWNER if lock else _OF_OWNER
+    found = await connection.execute(query, {"owner": owner, "id": thread_id})
     row = found.mappings().first()
     if row is None:
         raise _unknown(thread_id)

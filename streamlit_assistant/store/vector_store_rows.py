@@ -10,6 +10,7 @@ from streamlit_assistant.store.file_tables import vector_stores
 from streamlit_assistant.store.rows import to_record, to_row
 
 DAY = 86_400
+NOBODY = ""  # the owner of a deleted vector store until its chunks are gone
 
 
 async def insert_row(connection: AsyncConnection, store: VectorStore) -> None:
@@ -20,16 +21,26 @@ async def insert_row(connection: AsyncConnection, store: VectorStore) -> None:
 
 
 async def find_vector_store(
-    connection: AsyncConnection, owner: str, vector_store_id: str
+    connection: AsyncConnection, owner: str, vector_store_id: str, *, lock: bool = False
 ) -> VectorStore:
-    """Return the owner's vector store, or raise `NotFound`."""
+    """Return the owner's vector store, or raise `NotFound`; `lock` it in order to write."""
     query = select(vector_stores).where(
         vector_stores.c.owner == owner, vector_stores.c.id == vector_store_id
     )
+    query = query.with_for_update() if lock else query
     row = (await connection.execute(query)).mappings().first()
     if row is None:
         raise NotFound(f"Vector store with id ['{vector_store_id}'] not found.")
     return to_record(VectorStore, row)
+
+
+async def lock_vector_store(connection: AsyncConnection, vector_store_id: str) -> None:
+    """Let nobody else change a vector store or which files it has until the transaction ends.
+
+    Whoever changes both locks the store before its files, so that nobody waits in a circle.
+    """
+    query = select(vector_stores.c.seq).where(vector_stores.c.id == vector_store_id)
+    await connection.execute(query.with_for_update())
 
 
 async def touch(connection: AsyncConnection, store: VectorStore, now: int) -> None:

@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.file_records import FilledVectorStore, IndexStatus, VectorStore
 from streamlit_assistant.records import Clock, Page, PageQuery
 from streamlit_assistant.store.attached_files import insert_vector_store
-from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.database import Database
 from streamlit_assistant.store.file_tables import vector_store_files, vector_stores
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record
 from streamlit_assistant.store.vector_store_rows import (
+    NOBODY,
     activity,
     find_vector_store,
     has_expired,
@@ -20,7 +22,6 @@ from streamlit_assistant.store.vector_store_rows import (
     touch,
 )
 
-NOBODY = ""  # the owner of a deleted vector store until its chunks are gone
 TOUCHED_EVERY = 60  # seconds: stores expire after days, so not every search has to be noted
 
 
@@ -33,9 +34,12 @@ class VectorStores:
 
     async def add(self, new: FilledVectorStore) -> VectorStore:
         """Store a new vector store, and put its files into it to be indexed."""
-        async with self._database.write() as connection:
+
+        async def add(connection: AsyncConnection) -> VectorStore:
             await insert_vector_store(connection, new)
             return await find_vector_store(connection, new.store.owner, new.store.id)
+
+        return await self._database.transact(add)
 
     async def get(self, owner: str, vector_store_id: str) -> VectorStore:
         """Return the owner's vector store, or raise `NotFound`."""
@@ -71,8 +75,9 @@ class VectorStores:
     ) -> VectorStore:
         """Change the named fields and return the whole; expiry counts anew from now."""
         now = int(self._clock())
-        async with self._database.write() as connection:
-            found = await find_vector_store(connection, owner, vector_store_id)
+
+        async def modify(connection: AsyncConnection) -> VectorStore:
+            found = await find_vector_store(connection, owner, vector_store_id, lock=True)
             values = dict(changes)
             if "expires_after" in values:
                 refuse_expired(found, now)
@@ -82,10 +87,13 @@ class VectorStores:
                 await connection.execute(update(vector_stores).where(mine).values(values))
             return await find_vector_store(connection, owner, vector_store_id)
 
+        return await self._database.transact(modify)
+
     async def delete(self, owner: str, vector_store_id: str) -> None:
         """Take it from its owner; its rows and chunks are removed later, piece by piece."""
-        async with self._database.write() as connection:
-            found = await find_vector_store(connection, owner, vector_store_id)
+
+        async def remove(connection: AsyncConnection) -> None:
+            found = await find_vector_store(connection, owner, vector_store_id, lock=True)
             mine = vector_stores.c.seq == found.seq
             ended = vector_stores.c.cancelled + vector_stores.c.in_progress
             await connection.execute(
@@ -103,18 +111,24 @@ class VectorStores:
                 .values(status=IndexStatus.CANCELLED)
             )
 
+        await self._database.transact(remove)
+
     async def touch(self, vector_store_ids: Sequence[str]) -> None:
         """Note that they are in use, which puts off their expiry; the expired stay so."""
         now = int(self._clock())
         stale = vector_stores.c.last_active_at <= now - TOUCHED_EVERY
         query = select(vector_stores).where(vector_stores.c.id.in_(vector_store_ids), stale)
+        query = query.order_by(vector_stores.c.seq)  # two who touch several do not cross
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).mappings().all()
         found = [to_record(VectorStore, row) for row in rows]
+
+        async def touch_all(connection: AsyncConnection) -> None:
+            for store in found:
+                await touch(connection, store, now)
+
         if found:
-            async with self._database.write() as connection:
-                for store in found:
-                    await touch(connection, store, now)
+            await self._database.transact(touch_all)
 
     async def expired(self, vector_store_ids: Sequence[str]) -> list[str]:
         """Return which of them have expired."""

@@ -1,20 +1,25 @@
 """Transactions in one go: all or nothing, one after the other, awaiting nothing but the store."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Generator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamlit_assistant.store.engine import Database
+from streamlit_assistant.store.database import Database
+from streamlit_assistant.store.sqlite_database import SqliteDatabase
 from streamlit_assistant.store.tables import api_keys
+
+COUNT = select(func.count()).select_from(api_keys)
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}")
+    opened = SqliteDatabase(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}", lambda: 0.0)
     await opened.open()
     yield opened
     await opened.close()
@@ -26,8 +31,7 @@ def row(name: str) -> dict[str, object]:
 
 async def count(database: Database) -> int:
     async with database.read() as connection:
-        found = await connection.execute(select(func.count()).select_from(api_keys))
-        return int(found.scalar_one())
+        return int((await connection.execute(COUNT)).scalar_one())
 
 
 async def test_what_it_returns_and_stores_is_kept(database: Database) -> None:
@@ -66,30 +70,35 @@ async def test_whoever_awaits_something_else_is_refused(database: Database) -> N
     assert await count(database) == 0
 
 
-async def test_both_ways_of_writing_take_turns(database: Database) -> None:
+async def test_many_writers_take_turns(database: Database) -> None:
     async def work(connection: AsyncConnection, name: str) -> None:
+        before = (await connection.execute(COUNT)).scalar_one()
         await connection.execute(insert(api_keys), row(name))
+        assert (await connection.execute(COUNT)).scalar_one() == before + 1
 
-    async def slowly(name: str) -> None:
-        async with database.write() as connection:
-            await connection.execute(insert(api_keys), row(name))
-            await asyncio.sleep(0.01)
-
-    quick = [database.transact(lambda c, n=n: work(c, f"quick {n}")) for n in range(20)]  # type: ignore[misc]
-    await asyncio.gather(*quick, *(slowly(f"slow {n}") for n in range(20)))
+    await asyncio.gather(*(database.transact(partial(work, name=f"{n}")) for n in range(40)))
 
     assert await count(database) == 40
 
 
 async def test_a_waiter_that_gives_up_stops_nobody(database: Database) -> None:
-    async def work(connection: AsyncConnection) -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    async def slowly(connection: AsyncConnection) -> None:
+        begun.set()
+        end.wait()
+        await connection.execute(insert(api_keys), row("first"))
+
+    async def late(connection: AsyncConnection) -> None:
         await connection.execute(insert(api_keys), row("late"))
 
-    async with database.write() as connection:
-        waiting = asyncio.create_task(database.transact(work))
-        await asyncio.sleep(0.01)
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-        await connection.execute(insert(api_keys), row("first"))
+    first = asyncio.create_task(database.transact(slowly))
+    await asyncio.to_thread(begun.wait)
+    waiting = asyncio.create_task(database.transact(late))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    end.set()
+    await first
 
     assert await count(database) == 1

@@ -21,6 +21,8 @@ from tests.file_factories import (
 )
 from tests.store.test_vector_stores import add_chunks, count_chunks, index_all
 
+pytestmark = pytest.mark.both_databases
+
 COUNTERS = ("in_progress", "completed", "failed", "cancelled")
 
 
@@ -55,7 +57,7 @@ async def test_cancelling_a_batch_stops_what_waits_and_keeps_what_is_done(store:
     ids = await add_files(store, 3)
     files = [make_store_file(file_id, store_id) for file_id in ids]
     batch = await store.file_batches.add(OWNER, make_batch(store_id), files)
-    waiting = await store.index_queue.next("", [])
+    waiting = await store.index_queue.claim("me", "", [])
     assert waiting is not None
     await store.index_queue.complete(waiting, 10)
 
@@ -142,7 +144,9 @@ class Wanderer:
         self._batches.append((batch.vector_store_id, batch.id))
 
     async def work(self) -> None:
-        waiting = await self._store.index_queue.next(self._random.choice(["", *self.stores]), [])
+        waiting = await self._store.index_queue.claim(
+            "me", self._random.choice(["", *self.stores]), []
+        )
         if waiting is None:
             return
         if self._random.random() < 0.3:

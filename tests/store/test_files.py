@@ -11,6 +11,8 @@ from streamlit_assistant.store.files import MOST_AT_ONCE
 from tests.factories import OWNER
 from tests.file_factories import NOW, add_files, make_file
 
+pytestmark = pytest.mark.both_databases
+
 
 async def add_upload(store: Store) -> str:
     upload = Upload(new_id("upload"), OWNER, NOW, NOW + 3600, "a.txt", "assistants", 4, "")
@@ -82,8 +84,8 @@ async def test_the_parts_of_an_upload_have_a_limit_together(store: Store) -> Non
         "SELECT seq FROM assistants WHERE owner = 'o' AND tool_resources LIKE '%file-x%'",
     ],
 )
-async def test_no_query_reads_a_whole_table(store: Store, statement: str) -> None:
-    async with store._database.read() as connection:
+async def test_no_query_reads_a_whole_table(sqlite_store: Store, statement: str) -> None:
+    async with sqlite_store._database.read() as connection:
         plan = (await connection.execute(text(f"EXPLAIN QUERY PLAN {statement}"))).all()
 
     assert all("USING" in row[-1] for row in plan if row[-1].startswith(("SCAN", "SEARCH"))), plan

@@ -11,9 +11,10 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import Connection
 
 from streamlit_assistant.store import Store
-from streamlit_assistant.store.file_tables import is_ours, metadata
+from streamlit_assistant.store.file_tables import is_ours
 from streamlit_assistant.store.migrate import migration_config
 from streamlit_assistant.store.migrations import HEAD
+from streamlit_assistant.store.schema import metadata
 
 
 def differences(connection: Connection) -> list[Any]:

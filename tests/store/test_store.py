@@ -10,11 +10,13 @@ from sqlalchemy.exc import IntegrityError
 
 from streamlit_assistant.errors import InvalidRequest, LeaseLost, NotFound, StartError
 from streamlit_assistant.records import PageQuery, RunEvent, RunStatus, Thread
-from streamlit_assistant.store import Fence, Store, sqlite_url
-from streamlit_assistant.store.runs import _FREE
+from streamlit_assistant.store import Fence, Limits, Store, sqlite_url
+from streamlit_assistant.store.run_queue import _FREE
 from streamlit_assistant.store.tables import IS_ACTIVE, runs
 from tests.conftest import FakeClock
 from tests.factories import OWNER, make_assistant, make_message, make_run, make_thread
+
+pytestmark = pytest.mark.both_databases
 
 PAGINGS = list(itertools.product(("asc", "desc"), (1, 2, 3, 7, 8)))
 EVENT = [RunEvent(1, "thread.run.created", "{}")]
@@ -209,7 +211,7 @@ async def test_a_run_is_claimed_once_and_the_oldest_first(store: Store) -> None:
         runs.append(make_run(thread_id))
         await store.runs.add(runs[-1], announced)
 
-    claimed = [await store.runs.claim("me") for _ in range(3)]
+    claimed = [await store.queue.claim("me", Limits()) for _ in range(3)]
 
     assert [run.id if run else None for run in claimed] == [runs[0].id, runs[1].id, None]
     assert claimed[0] is not None
@@ -219,11 +221,11 @@ async def test_a_run_is_claimed_once_and_the_oldest_first(store: Store) -> None:
 async def test_a_zombie_cannot_write(store: Store, clock: FakeClock) -> None:
     thread_id, _ = await thread_with(store, 1)
     await store.runs.add(make_run(thread_id), announced)
-    run = await store.runs.claim("zombie")
+    run = await store.queue.claim("zombie", Limits())
     assert run is not None
     zombie = Fence(run.id, "zombie", run.attempt)
 
-    [adopted] = await store.runs.adopt_orphans("heir")
+    [adopted] = await store.queue.adopt_orphans("heir")
     late = [RunEvent(2, "thread.run.in_progress", "{}")]
 
     assert adopted.attempt == 2
@@ -231,7 +233,7 @@ async def test_a_zombie_cannot_write(store: Store, clock: FakeClock) -> None:
     with pytest.raises(LeaseLost):
         await store.runs.save(zombie, changes={"status": RunStatus.COMPLETED}, events=late)
     row = await store.runs.get(thread_id, run.id)
-    assert (row.status, row.last_event) == (RunStatus.IN_PROGRESS, 1)
+    assert (row.status, row.last_event) == (RunStatus.IN_PROGRESS, adopted.last_event)
     assert len(await store.events.after(run.id, 0)) == 1
 
 

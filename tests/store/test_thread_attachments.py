@@ -12,6 +12,8 @@ from tests.conftest import FakeClock
 from tests.factories import OWNER, make_message, make_thread
 from tests.file_factories import add_files, add_vector_store, make_store_file, static
 
+pytestmark = pytest.mark.both_databases
+
 DAY = 86_400
 
 
@@ -22,8 +24,7 @@ def attached(file_id: str, *tools: str) -> dict[str, Any]:
 async def attach(store: Store, thread_id: str, *attachments: dict[str, Any]) -> Thread:
     """Attach with one message and return the thread as it is then."""
     message = make_message(thread_id, attachments=list(attachments))
-    async with store._database.write() as connection:
-        await attach_to_thread(connection, thread_id, [message])
+    await store._database.transact(lambda c: attach_to_thread(c, thread_id, [message]))
     return await store.threads.get(OWNER, thread_id)
 
 
@@ -90,8 +91,7 @@ async def test_an_expired_store_takes_nothing(store: Store, clock: FakeClock) ->
     )
 
     with pytest.raises(InvalidRequest, match="has expired"):
-        async with store._database.write() as connection:
-            await attach_to_thread(connection, thread_id, [message])
+        await store._database.transact(lambda c: attach_to_thread(c, thread_id, [message]))
 
 
 @pytest.mark.parametrize("tools", [(), ("file_search",), ("code_interpreter",)])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import InvalidRequest, NotFound
 from streamlit_assistant.file_records import FilledVectorStore, IndexStatus
@@ -23,22 +24,26 @@ from tests.file_factories import (
     static,
 )
 
+pytestmark = pytest.mark.both_databases
+
 DAY = 86_400
 WEEK = {"anchor": "last_active_at", "days": 7}
 
 
 async def index_all(store: Store, usage_bytes: int = 10) -> None:
     """Let everything that waits be indexed."""
-    while (waiting := await store.index_queue.next("", [])) is not None:
+    while (waiting := await store.index_queue.claim("me", "", [])) is not None:
         await store.index_queue.complete(waiting, usage_bytes)
 
 
 async def add_chunks(store: Store, file_id: str, count: int) -> None:
-    async with store._database.write() as connection:
+    async def add(connection: AsyncConnection) -> None:
         mine = vector_store_files.c.id == file_id
-        seq = await connection.scalar(select(vector_store_files.c.seq).where(mine))
+        seq = (await connection.execute(select(vector_store_files.c.seq).where(mine))).scalar_one()
         rows = [{"file_seq": seq, "position": n, "start": 0, "text": "text"} for n in range(count)]
         await connection.execute(insert(chunks), rows)
+
+    await store._database.transact(add)
 
 
 async def count_chunks(store: Store) -> int:
@@ -156,7 +161,7 @@ async def test_adding_a_file_to_be_cut_otherwise_indexes_it_again(store: Store) 
 
 async def test_a_file_that_failed_is_tried_again_when_it_is_added_again(store: Store) -> None:
     store_id, (file_id,) = await add_vector_store(store, 1)
-    waiting = await store.index_queue.next("", [])
+    waiting = await store.index_queue.claim("me", "", [])
     assert waiting is not None
     await store.index_queue.fail(waiting, "invalid_file", "It is empty.")
     failed = await store.vector_store_files.get(store_id, file_id)
@@ -169,7 +174,7 @@ async def test_a_file_that_failed_is_tried_again_when_it_is_added_again(store: S
 
 async def test_what_was_cut_the_old_way_does_not_count(store: Store) -> None:
     store_id, (file_id,) = await add_vector_store(store, 1)
-    old = await store.index_queue.next("", [])
+    old = await store.index_queue.claim("me", "", [])
     assert old is not None
     await store.vector_store_files.add(
         OWNER, make_store_file(file_id, store_id, chunking_strategy=static(200, 50))
@@ -186,7 +191,7 @@ async def test_pages_of_files_are_of_one_store_and_one_status(store: Store) -> N
     other_id, _ = await add_vector_store(store)
     for file_id in ids[:3]:
         await store.vector_store_files.add(OWNER, make_store_file(file_id, other_id))
-    waiting = await store.index_queue.next("", [])
+    waiting = await store.index_queue.claim("me", "", [])
     assert waiting is not None
     await store.index_queue.complete(waiting, 1)
     indexed, rest = waiting.file.vector_store_id, {store_id: 4, other_id: 3}
@@ -227,8 +232,7 @@ async def test_a_deleted_file_leaves_every_vector_store(store: Store, in_pieces:
     if in_pieces:
         await store.vector_store_files.remove_everywhere(file_id)
     else:
-        async with store._database.write() as connection:
-            await forget_file(connection, file_id)
+        await store._database.transact(lambda connection: forget_file(connection, file_id))
 
     for vector_store_id in (store_id, other_id):
         found = await store.vector_stores.get(OWNER, vector_store_id)
@@ -239,14 +243,14 @@ async def test_a_deleted_file_leaves_every_vector_store(store: Store, in_pieces:
 async def test_a_deleted_store_is_gone_at_once_and_its_chunks_soon(store: Store) -> None:
     store_id, (file_id, _) = await add_vector_store(store, 2)
     await add_chunks(store, file_id, PIECE + 1)
-    taken = await store.index_queue.next("", [])
+    taken = await store.index_queue.claim("me", "", [])
     assert taken is not None
 
     await store.vector_stores.delete(OWNER, store_id)
 
     with pytest.raises(NotFound):
         await store.vector_stores.get(OWNER, store_id)
-    assert await store.index_queue.next("", []) is None
+    assert await store.index_queue.claim("me", "", []) is None
     assert not await store.index_queue.wants(taken)
     assert not await store.vector_stores.being_indexed([store_id])
     await store.index_queue.tidy()
@@ -329,8 +333,8 @@ async def test_the_queue_serves_the_stores_in_turn_and_each_from_its_oldest(stor
     stores = dict([await add_vector_store(store, 3) for _ in range(3)])
     behind, seen = "", []
     for _ in range(9):
-        found = await store.index_queue.next(behind, [])
-        found = found or await store.index_queue.next("", [])
+        found = await store.index_queue.claim("me", behind, [])
+        found = found or await store.index_queue.claim("me", "", [])
         assert found is not None
         behind = found.file.vector_store_id
         seen.append((behind, found.file.id))
@@ -341,7 +345,7 @@ async def test_the_queue_serves_the_stores_in_turn_and_each_from_its_oldest(stor
         assert [file_id for where, file_id in seen if where == vector_store_id] == ids
 
 
-async def test_looking_for_work_reads_only_what_waits(store: Store) -> None:
+async def test_looking_for_work_reads_only_what_waits(sqlite_store: Store) -> None:
     query = (
         "EXPLAIN QUERY PLAN SELECT 1 FROM vector_store_files JOIN vector_stores"
         " ON vector_store_files.vector_store_id = vector_stores.id"
@@ -349,7 +353,7 @@ async def test_looking_for_work_reads_only_what_waits(store: Store) -> None:
         " AND vector_store_files.seq NOT IN (1, 2)"
         " ORDER BY vector_store_files.vector_store_id, vector_store_files.seq LIMIT 1"
     )
-    async with store._database.read() as connection:
+    async with sqlite_store._database.read() as connection:
         plan = " ".join(row.detail for row in await connection.execute(text(query)))
 
     assert "ix_vector_store_files_waiting" in plan

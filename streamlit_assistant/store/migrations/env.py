@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from streamlit_assistant.store.file_tables import metadata
+from streamlit_assistant.store.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
