@@ -6,12 +6,15 @@ AssistantError
   ├─ PermissionDenied  403  what is asked is nobody's to do here
   ├─ NotFound          404  no such object, or not the caller's
   ├─ MethodNotAllowed  405  the path exists, the method does not
+  ├─ Conflict          409  the same request is being carried out; ask again in a moment
+  ├─ TooManyRuns       429  as many runs wait already as may; ask again later
   ├─ ServerFault       500  our own defect; the details are in the log
   └─ Unavailable       503  the server is starting or ending; ask again in a moment
 StartError                  the product cannot start; the text says what to do
 UpstreamError               the model server failed; becomes a run's `last_error`
   └─ Unreachable            nobody listens at its address
 LeaseLost                   this process no longer owns the run it was writing
+CancelRequested             the run was cancelled before what was to be stored of it
 
 The texts, types and codes follow the hosted API's captured error bodies, so that programs which
 match on them keep working.
@@ -68,6 +71,24 @@ class MethodNotAllowed(AssistantError):
     type = "invalid_request_error"
 
 
+class Conflict(AssistantError):
+    """The same request is being carried out right now; ask again in a moment."""
+
+    status = 409
+    type = "invalid_request_error"
+
+
+class TooManyRuns(AssistantError):
+    """The queue is full; whoever asks again after `retry_after` seconds may find room."""
+
+    status = 429
+    type = "rate_limit_error"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message, code="rate_limit_exceeded")
+        self.retry_after = retry_after
+
+
 class ServerFault(AssistantError):
     """Our own defect; the caller gets a plain sentence, the log gets the cause."""
 
@@ -105,3 +126,7 @@ class Unavailable(AssistantError):
 
 class LeaseLost(Exception):
     """The run was taken over or deleted; whoever meets this must stop writing."""
+
+
+class CancelRequested(Exception):
+    """The run was cancelled, perhaps by another process, before its outcome could be stored."""

@@ -7,6 +7,7 @@ metadata) stay the JSON they are on the wire.
 import secrets
 import string
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -18,12 +19,18 @@ T = TypeVar("T")
 _ALPHABET = string.ascii_letters + string.digits
 _ID_LENGTH = 24
 
+# Is told every id that is made while a request is served which may come again.
+ID_MADE: ContextVar[Callable[[str], None] | None] = ContextVar("id_made", default=None)
+
 
 def new_id(prefix: str) -> str:
     """Return an unguessable id such as `thread_` and 24 letters or digits; `file-` has a hyphen."""
-    return f"{prefix}{'-' if prefix == 'file' else '_'}" + "".join(
+    made = f"{prefix}{'-' if prefix == 'file' else '_'}" + "".join(
         secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH)
     )
+    if (told := ID_MADE.get()) is not None:
+        told(made)
+    return made
 
 
 class RunStatus(StrEnum):
@@ -152,6 +159,7 @@ class Run:
     completed_at: int | None = None
     lease_owner: str | None = None
     attempt: int = 0
+    takeovers: int = 0
     last_event: int = 0
 
 

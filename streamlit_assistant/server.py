@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from starlette.requests import Request
@@ -22,13 +22,20 @@ from streamlit_assistant.api import KeyRing, Strictness, create_api, hash_key
 from streamlit_assistant.data_folder import DataFolder, new_key
 from streamlit_assistant.errors import NotFound, StartError
 from streamlit_assistant.files.documents import Documents
+from streamlit_assistant.metrics import (
+    Metrics,
+    living_processes,
+    site_load,
+    this_build,
+    work_done,
+)
 from streamlit_assistant.personas import DEFAULT_ASSISTANT_ID, default_assistant
 from streamlit_assistant.providers import ProviderRegistry, configured_upstream
 from streamlit_assistant.providers.upstream import OLLAMA_BASE_URL, Upstream
 from streamlit_assistant.records import Clock
-from streamlit_assistant.runs import EventHub, RunExecutor
+from streamlit_assistant.runs import EventHub, Pace, RunExecutor
 from streamlit_assistant.settings import Settings
-from streamlit_assistant.store import Store, sqlite_url
+from streamlit_assistant.store import Limits, Store, site_url
 from streamlit_assistant.tools.toolbox import Toolbox
 
 OWNER = "owner"  # the one principal of a site without sign-in
@@ -52,9 +59,11 @@ class Server:
         *,
         clock: Clock = time.time,
         local_base_url: str | None = OLLAMA_BASE_URL,
+        pace: Pace | None = None,
     ) -> None:
         """`local_base_url` is where to look for a model server when none is configured."""
         self._settings = settings
+        self._pace = replace(pace or Pace(), drain=settings.drain_seconds)
         self._clock = clock
         self._folder = DataFolder(settings.data_dir, settings.database_url)
         self._providers = ProviderRegistry(
@@ -63,6 +72,7 @@ class Server:
             embedding_model=settings.embedding_model,
         )
         self._api = _Deferred()
+        self._metrics = _Deferred()
         self._site_key = ""
         self._executor: RunExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -71,8 +81,14 @@ class Server:
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """The routes beside the page."""
-        return [Route("/healthz", self._health), _ApiMount("/v1", self._api)]
+        """The routes beside the page, as far as the role of the process has them."""
+        shared: list[BaseRoute] = [
+            Route("/healthz", self._health),
+            Route("/metrics", self._metrics),
+        ]
+        if self._settings.role == "worker":
+            return shared
+        return [*shared, _ApiMount("/v1", self._api)]
 
     @property
     def site_key(self) -> str:
@@ -88,12 +104,10 @@ class Server:
     async def running(self) -> AsyncIterator[None]:
         """Serve: what is opened here is closed here, whatever happens in between."""
         self._loop = asyncio.get_running_loop()
-        store = Store(sqlite_url(self._folder.database), self._clock)
-        hub = EventHub(store)
-        folder = self._settings.data_dir / "files"
-        documents = Documents(folder, store, self._providers, self._clock)
-        toolbox = Toolbox(documents.search, documents.indexer, documents.images)
-        executor = RunExecutor(store, hub, self._providers, toolbox, self._clock)
+        settings = self._settings
+        store = Store(site_url(settings.database_url, self._folder.database), self._clock)
+        hub = EventHub(store, self._pace)
+        documents, executor = self._workers(store, hub)
         try:
             await store.open()
             await documents.open()
@@ -101,6 +115,7 @@ class Server:
             keys = await self._keys(store)
             await executor.start()
             self._executor = executor
+            self._metrics.app = self._measured(store, hub, executor, keys)
             self._api.app = create_api(
                 store=store,
                 executor=executor,
@@ -109,10 +124,11 @@ class Server:
                 documents=documents,
                 keys=keys,
                 clock=self._clock,
-                strictness=_strictness(self._settings),
+                strictness=_strictness(settings),
+                run_seconds=settings.run_seconds,
                 restore=partial(self._restore_assistant, store),
             )
-            async with documents.working():
+            async with documents.working(indexing=settings.role != "api"):
                 yield
         finally:
             self._executor = None
@@ -120,6 +136,41 @@ class Server:
             await self._providers.close()
             await store.close()
             self._folder.close()
+
+    def _workers(self, store: Store, hub: EventHub) -> tuple[Documents, RunExecutor]:
+        folder = self._settings.data_dir / "files"
+        documents = Documents(
+            folder, store, self._providers, self._clock, lambda: executor.membership.name
+        )
+        executor = RunExecutor(
+            store,
+            hub,
+            self._providers,
+            Toolbox(documents.search, documents.indexer, documents.images),
+            self._clock,
+            role=self._settings.role,
+            limits=_limits(self._settings),
+            pace=self._pace,
+        )
+        return documents, executor
+
+    def _measured(
+        self, store: Store, hub: EventHub, executor: RunExecutor, keys: KeyRing
+    ) -> Metrics:
+        async def roles() -> list[str]:
+            return [process.role for process in await store.executors.all() if not process.is_late]
+
+        sources = [
+            site_load(store.queue.load, self._clock),
+            living_processes(roles),
+            work_done(lambda: executor.figures(hub.followers)),
+            this_build(),
+        ]
+        return Metrics(keys, sources)
+
+    async def has_worker(self) -> bool:
+        """Return whether any process, this or another one, executes runs."""
+        return self._executor is not None and self._executor.membership.working > 0
 
     def begin_drain(self) -> None:
         """Save running answers and end every follower. May be called from any thread."""
@@ -151,23 +202,17 @@ class Server:
             ) from error
 
     async def _restore_assistant(self, store: Store) -> None:
-        try:
-            await store.assistants.get(OWNER, DEFAULT_ASSISTANT_ID)
-        except NotFound:
-            await store.assistants.add(default_assistant(OWNER, int(self._clock())))
+        await store.assistants.restore(default_assistant(OWNER, int(self._clock())))
 
     async def _keys(self, store: Store) -> KeyRing:
         owners = {hash_key(self._site_key): OWNER}
         own = self._settings.assistant_api_key
         if own is not None:
             return KeyRing(owners | {hash_key(own): OWNER})
-        stored = await store.api_keys.owners()
-        if not stored:
-            key = new_key()
-            await store.api_keys.add(OWNER, "first start", hash_key(key))
+        key = new_key()
+        if await store.api_keys.ensure_first(OWNER, "first", hash_key(key)):
             self.first_start = FirstStart(key)
-            stored = {hash_key(key): OWNER}
-        return KeyRing(owners | stored)
+        return KeyRing(owners | await store.api_keys.owners())
 
     async def _health(self, _request: Request) -> JSONResponse:
         serving = self._executor is not None and not self._executor.draining
@@ -194,6 +239,15 @@ class _Deferred:
             await JSONResponse(body, 503)(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        at_work=settings.max_runs,
+        at_work_of_one=settings.max_runs_per_user,
+        waiting=settings.max_queued_runs,
+        waiting_of_one=settings.max_queued_runs_per_user,
+    )
 
 
 def _strictness(settings: Settings) -> Strictness:

@@ -10,10 +10,10 @@ logger = logging.getLogger(__name__)
 
 
 async def supervise(loop: Callable[[], Awaitable[None]]) -> None:
-    """Run an endless loop until cancelled."""
+    """Run a loop until it returns, which most do not, or is cancelled."""
     while True:
         try:
-            await loop()
+            return await loop()
         except Exception:  # without this loop nothing would be stored, executed or indexed
             logger.exception("a loop failed, starting it again")
             await asyncio.sleep(REST_SECONDS)

@@ -2,5 +2,6 @@
 
 from streamlit_assistant.runs.events import EventHub
 from streamlit_assistant.runs.executor import RunExecutor
+from streamlit_assistant.runs.pace import Pace
 
-__all__ = ["EventHub", "RunExecutor"]
+__all__ = ["EventHub", "Pace", "RunExecutor"]

@@ -65,6 +65,11 @@ class Answer:
         )
         return cls(message, step, MessageFold(), sources)
 
+    @property
+    def message_id(self) -> str:
+        """The message that is being written."""
+        return self._message.id
+
     def append(self, kind: str, piece: str, journal: Journal) -> None:
         """Add a piece and show it."""
         parts = [self._fold.append(kind, piece)]

@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from enum import Enum, auto
 
 from streamlit_assistant import responses
-from streamlit_assistant.errors import LeaseLost, UpstreamError
+from streamlit_assistant.errors import CancelRequested, LeaseLost, UpstreamError
 from streamlit_assistant.providers.base import ProviderSource
 from streamlit_assistant.records import JSON, Clock, Run, RunStatus
 from streamlit_assistant.runs import endings
 from streamlit_assistant.runs.endings import Ending, Pause
 from streamlit_assistant.runs.journal import Closing, Journal
+from streamlit_assistant.runs.patience import patiently
 from streamlit_assistant.runs.recovery import Remains, read_remains
 from streamlit_assistant.runs.rounds import Rounds
 from streamlit_assistant.runs.token_usage import NO_TOKENS, added_usage
@@ -26,6 +27,7 @@ _OUTCOME = (
     *("status", "model", "usage", "last_error", "incomplete_details", "expires_at"),
     *("required_action", "completed_at", "failed_at", "cancelled_at"),
 )
+GIVEN_UP = "The server broke down several times while it was working on this run."
 INTERRUPTED = "The server was stopped while this answer was being written."
 DEFECT = "Sorry, something went wrong on this server. Its log says what."
 
@@ -37,6 +39,7 @@ class Stop(Enum):
     EXPIRE = auto()  # nobody came with the tool outputs in time
     SHUTDOWN = auto()  # this process ends
     LOST = auto()  # another process owns the run, or it was deleted
+    GIVEN_UP = auto()  # too many processes died over it
 
 
 class RunExecution:
@@ -76,6 +79,32 @@ class RunExecution:
         # A task cancelled before its first step would never run, and the run never end.
         if self._started:
             self._task.cancel()
+
+    @property
+    def run_id(self) -> str:
+        """Which run it is an attempt at."""
+        return self._run.id
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt at the run it is."""
+        return self._run.attempt
+
+    @property
+    def status(self) -> RunStatus:
+        """Where the run stands, as far as this attempt has brought it."""
+        return self._run.status
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The run's metadata as its next event will show it."""
+        return self._rounds.run.metadata
+
+    @property
+    def open_message_id(self) -> str | None:
+        """The message that is being written."""
+        answer = self._rounds.round.answer if self._rounds.round else None
+        return None if answer is None else answer.message_id
 
     async def ended(self) -> None:
         """Wait until the attempt is over, however it went."""
@@ -148,6 +177,8 @@ class RunExecution:
                 return endings.CANCELLED
             case Stop.EXPIRE:
                 return endings.EXPIRED
+            case Stop.GIVEN_UP:
+                return endings.failed(GIVEN_UP)
         return endings.failed(INTERRUPTED) if self._has_shown else None
 
     @property
@@ -170,7 +201,7 @@ class RunExecution:
 
     async def _announced(self) -> bool:
         # What an earlier attempt showed came after it; nothing came since the run was queued.
-        last = await self._store.events.last(self._run.id)
+        last = await patiently(lambda: self._store.events.last(self._run.id))
         return last is None or last.name != "thread.run.queued"
 
     def _seconds_left(self) -> float | None:
@@ -180,12 +211,15 @@ class RunExecution:
 
     async def _end(self, outcome: Ending | Pause | None) -> None:
         self.ending = True
-        if outcome is None:
-            await self._journal.commit([], {"lease_owner": None})
-        elif isinstance(outcome, Pause):
-            await self._pause(outcome)
-        else:
-            await self._finish(outcome)
+        try:
+            if outcome is None:
+                await self._journal.commit([], {"lease_owner": None})
+            elif isinstance(outcome, Pause):
+                await self._pause(outcome)
+            else:
+                await self._finish(outcome)
+        except CancelRequested:  # through another process, this instant
+            await self._finish(endings.CANCELLED)
 
     async def _pause(self, pause: Pause) -> None:
         self._run = advance(
@@ -196,7 +230,9 @@ class RunExecution:
         )
         emissions = [("thread.run.requires_action", responses.run(self._run))]
         changes = {**_outcome_columns(self._run), "lease_owner": None}
-        await self._journal.commit(emissions, changes, changed=[pause.step], lasting=True)
+        await self._journal.commit(
+            emissions, changes, changed=[pause.step], lasting=True, unless_cancelling=True
+        )
 
     async def _finish(self, ending: Ending) -> None:
         now = int(self._clock())
@@ -219,13 +255,25 @@ class RunExecution:
             *closing.emissions,
             (f"thread.run.{self._run.status}", responses.run(self._run)),
         ]
-        changes = _outcome_columns(self._run)
-        await self._journal.commit(emissions, changes, changed=closing.records, lasting=True)
+        await self._journal.commit(
+            emissions,
+            _outcome_columns(self._run),
+            changed=closing.records,
+            lasting=True,
+            unless_cancelling=ending.run in (RunStatus.COMPLETED, RunStatus.INCOMPLETE),
+        )
 
     def _close(self, ending: Ending, now: int) -> Closing:
         if self._remains.opened is not None:
             return self._remains.opened.end(ending, None, now)
         return self._rounds.round.close(ending, now) if self._rounds.round else Closing()
+
+
+async def all_ended(executions: Iterable[RunExecution], seconds: float) -> None:
+    """Wait until every attempt is over, at most so long."""
+    waiting = [asyncio.ensure_future(execution.ended()) for execution in executions]
+    if waiting:
+        await asyncio.wait(waiting, timeout=seconds)
 
 
 def _outcome_columns(run: Run) -> JSON:

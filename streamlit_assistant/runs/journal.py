@@ -6,35 +6,25 @@ Everything a client may act on (a new message, the end of a run) is stored befor
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_never,
-    wait_exponential,
-)
+from sqlalchemy.exc import SQLAlchemyError
 
 from streamlit_assistant.records import JSON, Message, RunEvent, RunStep
-from streamlit_assistant.runs.events import Channel
-from streamlit_assistant.runs.untorn import untorn
+from streamlit_assistant.runs.channel import Channel
+from streamlit_assistant.runs.pace import Pace
+from streamlit_assistant.runs.patience import PASSING, attempts
 from streamlit_assistant.store import Fence, Store
-
-FLUSH_SECONDS = 0.05
-SAVE_ATTEMPTS = 6  # a busy or briefly unreachable database gets about six seconds
+from streamlit_assistant.store.signals import of_run
+from streamlit_assistant.untorn import untorn
 
 logger = logging.getLogger(__name__)
 
-# What a database in trouble raises; anything else would fail again.
-PASSING = (OperationalError, InterfaceError, PoolTimeout)
 NEVER = (SQLAlchemyError, ValueError)  # of which the latter says that a text is no text
-LONGEST_PAUSE = 3.0  # seconds between two attempts
 
 Emission = tuple[str, JSON]
 
@@ -56,12 +46,11 @@ class Closing:
 class EventWriter:
     """Stores the pending events of every journal, one transaction a flush."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, pace: Pace) -> None:
         self._store = store
+        self._pace = pace
         self._waiting: set[Journal] = set()
         self._work = asyncio.Event()
-        # Held by whoever stores events, so that a run's numbers reach the database in order.
-        self.lock = asyncio.Lock()
 
     def mark(self, journal: "Journal") -> None:
         """Remember that a journal has something to store."""
@@ -69,31 +58,47 @@ class EventWriter:
         self._work.set()
 
     async def run(self) -> None:
-        """Store what is pending, `FLUSH_SECONDS` after it came, until cancelled."""
+        """Store what is pending soon after it came, until cancelled."""
         while True:
             await self._work.wait()
             # Waiting comes first: a commit that follows soon takes the pending events along, and
             # finds the lock free.
-            await asyncio.sleep(FLUSH_SECONDS)
+            shared = self._store.signals.neighbours > 0
+            await asyncio.sleep(self._pace.shared_flush if shared else self._pace.flush)
             await self.flush()
+
+    @property
+    def pending(self) -> int:
+        """How many events are still to be stored."""
+        return sum(len(journal.pending) for journal in self._waiting)
 
     async def flush(self) -> None:
         """Store what is pending now. What could not be stored stays pending."""
-        async with self.lock:
-            self._work.clear()
-            journals, self._waiting = self._waiting, set()
-            batches = {j.fence: list(j.pending) for j in journals if j.pending}
-            try:
-                lost = await self._append(batches)
-            except PASSING:
-                logger.exception("events not stored, will be tried again")
-                self._waiting |= journals
-                self._work.set()
-                return
+        self._work.clear()
+        # Who is just committing takes what is pending along.
+        journals = {journal for journal in self._waiting if not journal.lock.locked()}
+        self._waiting -= journals
+        if self._waiting:
+            self._work.set()
+        async with AsyncExitStack() as held:
             for journal in journals:
-                journal.stored(len(batches.get(journal.fence, ())))
-                if journal.fence in lost:
-                    journal.on_lost()
+                await held.enter_async_context(journal.lock)
+            await self._store_all(journals)
+
+    async def _store_all(self, journals: "set[Journal]") -> None:
+        batches = {j.fence: list(j.pending) for j in journals if j.pending}
+        try:
+            lost = await self._append(batches)
+        except PASSING:
+            logger.exception("events not stored, will be tried again")
+            self._waiting |= journals
+            self._work.set()
+            return
+        for journal in journals:
+            journal.stored(len(batches.get(journal.fence, ())))
+            if journal.fence in lost:
+                journal.on_lost()
+        self._store.signals.send(*(of_run(fence.run_id) for fence in batches))
 
     async def _append(self, batches: Mapping[Fence, Sequence[RunEvent]]) -> Collection[Fence]:
         try:
@@ -120,6 +125,8 @@ class Journal:
     def __init__(self, channel: Channel, fence: Fence, writer: EventWriter, store: Store) -> None:
         self.fence = fence
         self.pending: list[RunEvent] = []
+        # Held by whoever stores events, so that the run's numbers reach the database in order.
+        self.lock = asyncio.Lock()
         # Called when the run turns out to be another's, or deleted.
         self.on_lost: Callable[[], None] = lambda: None
         self._channel = channel
@@ -140,41 +147,42 @@ class Journal:
         new: Sequence[Message | RunStep] = (),
         changed: Sequence[Message | RunStep] = (),
         lasting: bool = False,
+        unless_cancelling: bool = False,
     ) -> None:
         """Store events together with what they announce, then show them.
 
         `lasting`: try until the database takes it, however long it is away. Raises `LeaseLost` if
-        the attempt no longer owns the run. A cancellation waits until it is done.
+        the attempt no longer owns the run, and `CancelRequested` where a cancelled run shall not be
+        changed. A cancellation waits until it is done.
         """
-        await untorn(self._commit(emissions, changes, new, changed, lasting))
+        save = partial(
+            self._store.runs.save,
+            self.fence,
+            changes=changes,
+            new=new,
+            changed=changed,
+            unless_cancelling=unless_cancelling,
+        )
+        await untorn(self._commit(emissions, save, lasting))
 
     async def _commit(
         self,
         emissions: Sequence[Emission],
-        changes: Mapping[str, Any],
-        new: Sequence[Message | RunStep],
-        changed: Sequence[Message | RunStep],
+        save: Callable[..., Awaitable[None]],
         lasting: bool,
     ) -> None:
         announced = [
             self._channel.number(name, data, ahead) for ahead, (name, data) in enumerate(emissions)
         ]
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(PASSING),
-            stop=stop_never if lasting else stop_after_attempt(SAVE_ATTEMPTS),
-            wait=wait_exponential(multiplier=0.1, max=LONGEST_PAUSE),
-            before_sleep=_log_retry,
-            reraise=True,
-        ):
+        async for attempt in attempts(lasting=lasting):
             with attempt:
-                async with self._writer.lock:
+                async with self.lock:
                     # Read under the lock: a flush may just have stored what was pending.
                     events = [*self.pending, *announced]
-                    await self._store.runs.save(
-                        self.fence, changes=changes, events=events, new=new, changed=changed
-                    )
+                    await save(events=events)
                     self.pending.clear()
         self._channel.add(announced)
+        self._store.signals.send(of_run(self.fence.run_id))
 
     def drop_pending(self) -> None:
         """Forget what was shown but cannot be stored."""
@@ -183,8 +191,3 @@ class Journal:
     def stored(self, count: int) -> None:
         """Forget the first pending events: the database has them."""
         del self.pending[:count]
-
-
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    logger.warning("not stored, will be tried again", exc_info=error)

@@ -26,8 +26,8 @@ from streamlit_assistant.runs.history import RunHistory
 from streamlit_assistant.runs.journal import Closing, Journal
 from streamlit_assistant.runs.prompt import estimated_tokens
 from streamlit_assistant.runs.token_usage import usage
-from streamlit_assistant.runs.untorn import untorn
 from streamlit_assistant.token_estimate import tokens_of
+from streamlit_assistant.untorn import untorn
 
 # Ids of servers that count from 0 in every answer: the next answer has them again.
 _COUNTED = re.compile(r"[a-z_]*\d{1,6}")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 from streamlit_assistant import responses
 from streamlit_assistant.errors import UpstreamError
@@ -19,6 +20,7 @@ from streamlit_assistant.runs.endings import Ending, Pause
 from streamlit_assistant.runs.history import RunHistory, read_history
 from streamlit_assistant.runs.journal import Journal
 from streamlit_assistant.runs.offered_tools import OfferedTools, offered_tools, search_name
+from streamlit_assistant.runs.patience import patiently
 from streamlit_assistant.runs.prompt import (
     PromptTooLong,
     Room,
@@ -26,10 +28,10 @@ from streamlit_assistant.runs.prompt import (
 )
 from streamlit_assistant.runs.round import Round
 from streamlit_assistant.runs.token_usage import added_usage, usage
-from streamlit_assistant.runs.untorn import untorn
 from streamlit_assistant.store import Store
 from streamlit_assistant.tools.file_search import search_files
 from streamlit_assistant.tools.toolbox import Toolbox
+from streamlit_assistant.untorn import untorn
 
 NOT_OFFERED = "There is no function `{}` that you may call now. Answer without it."
 MOST_MISTAKES = 3
@@ -72,7 +74,7 @@ class Rounds:
         """Go round until the model is done, a limit is reached, or somebody else must answer."""
         choice = await self._source.choose(self.run.model)
         self.run = replace(self.run, model=choice.model)
-        stores = await self._searchable()
+        stores = await patiently(self._searchable)
         # A run that was never begun before has no steps to read.
         history = RunHistory() if self.run.attempt == 1 else await self._history()
         while True:
@@ -83,7 +85,8 @@ class Rounds:
             history = await self._history()
 
     async def _history(self) -> RunHistory:
-        return await read_history(self._store, self.run, search_name(self.run))
+        named = search_name(self.run)
+        return await patiently(lambda: read_history(self._store, self.run, named))
 
     async def _ask(
         self, choice: ModelChoice, history: RunHistory, stores: Sequence[str]
@@ -94,7 +97,9 @@ class Rounds:
             return endings.OUT_OF_TOKENS
         try:
             images = self._toolbox.images
-            request = await build_request(self._store, images, self.run, history, tools, room)
+            request = await patiently(
+                lambda: build_request(self._store, images, self.run, history, tools, room)
+            )
         except PromptTooLong:
             return endings.OUT_OF_PROMPT
         said = await self._listen(choice, request, history, tools)
@@ -145,13 +150,15 @@ class Rounds:
         self, calls: CallStep, tools: OfferedTools, choice: ModelChoice, stores: Sequence[str]
     ) -> None:
         for place, call in calls.searches:
-            answered = await search_files(
+            search = partial(
+                search_files,
                 self._toolbox.searcher,
                 stores,
                 call,
                 tools.search_options or {},
                 _passage_tokens(choice.context_tokens),
             )
+            answered = await patiently(search)
             calls.answer(place, answered)
 
     async def _searchable(self) -> list[str]:

@@ -37,6 +37,11 @@ _REACHED_AT = {
 }
 
 
+def waits(run: Run) -> bool:
+    """Whether a run waits for somebody to execute it."""
+    return run.lease_owner is None and run.status in (_S.QUEUED, _S.IN_PROGRESS)
+
+
 class IllegalTransition(Exception):
     """The state machine has no such move: a defect of ours."""
 

@@ -19,15 +19,18 @@ from streamlit_assistant.providers.base import (
     Usage,
 )
 from streamlit_assistant.records import JSON, MessageStatus, PageQuery, Run, RunStatus, StepStatus
-from streamlit_assistant.runs import EventHub, RunExecutor
+from streamlit_assistant.runs import EventHub, Pace, RunExecutor
 from streamlit_assistant.runs.execute_run import DEFECT, INTERRUPTED
-from streamlit_assistant.store import Store
+from streamlit_assistant.store import Limits, Store
 from tests.conftest import FakeClock
 from tests.factories import make_message, make_run, make_thread
 from tests.scripted_provider import STOP, Line, ScriptedProvider
 from tests.scripted_toolbox import ScriptedFiles
 
+pytestmark = pytest.mark.both_databases
+
 HEARTBEAT = 5.0
+QUICK = Pace(drain=0.05)
 
 
 class Site:
@@ -40,7 +43,7 @@ class Site:
         self.provider = provider
         self.hub = EventHub(store)
         self.executor = RunExecutor(
-            store, self.hub, provider, self.files.toolbox, clock, drain_seconds=0.05
+            store, self.hub, provider, self.files.toolbox, clock, pace=QUICK
         )
         self.thread_id = ""
 
@@ -51,6 +54,10 @@ class Site:
             self.store, self.hub, self.provider, self.files.toolbox, self.clock, **options
         )
         await self.executor.start()
+
+    async def vanish(self) -> None:
+        """Be buried by the others, as after a kill."""
+        await self.store.executors.bury([self.executor.membership.name])
 
     async def ask(self, question: str = "hello", **fields: Any) -> Run:
         if not self.thread_id:
@@ -265,7 +272,7 @@ async def test_cancelling_closes_the_upstream_and_keeps_the_text(
 async def test_a_waiting_run_can_be_cancelled(store: Store, clock: FakeClock) -> None:
     s = Site(store, clock, ScriptedProvider(["busy", asyncio.Event()]))
     s.executor = RunExecutor(
-        store, s.hub, s.provider, s.files.toolbox, clock, most_runs=1, drain_seconds=0.05
+        store, s.hub, s.provider, s.files.toolbox, clock, limits=Limits(at_work=1), pace=QUICK
     )
     await s.executor.start()
     busy = await s.ask()

@@ -13,12 +13,15 @@ from streamlit_assistant.providers.base import TextDelta
 from streamlit_assistant.records import Run, RunStatus
 from streamlit_assistant.runs import RunExecutor
 from streamlit_assistant.runs.execute_run import DEFECT
-from streamlit_assistant.store import Store
+from streamlit_assistant.store import Limits, Store
+from streamlit_assistant.store.run_queue import RunQueue
 from streamlit_assistant.store.runs import Runs
 from tests.conftest import FakeClock
 from tests.factories import make_message, make_run, make_thread
-from tests.runs.test_executor import Site, site
+from tests.runs.test_executor import QUICK, Site, site
 from tests.scripted_provider import STOP, Line, ScriptedProvider
+
+pytestmark = pytest.mark.both_databases
 
 
 class FaultyRuns(Runs):
@@ -26,22 +29,31 @@ class FaultyRuns(Runs):
 
     def __init__(self, whole: Runs) -> None:
         self.__dict__ = whole.__dict__
-        self.away = {"save": 0, "claim": 0}
+        self.away = 0
         self.slow = 0.0
 
     async def save(self, *args: Any, **kwargs: Any) -> None:
-        await self._fault("save")
+        fail_if_away(self)
         await asyncio.sleep(self.slow)
         await super().save(*args, **kwargs)
 
-    async def claim(self, lease_owner: str) -> Run | None:
-        await self._fault("claim")
-        return await super().claim(lease_owner)
 
-    async def _fault(self, name: str) -> None:
-        if self.away[name]:
-            self.away[name] -= 1
-            raise OperationalError("statement", {}, Exception("disk full"))
+class FaultyQueue(RunQueue):
+    """Their queue."""
+
+    def __init__(self, whole: RunQueue) -> None:
+        self.__dict__ = whole.__dict__
+        self.away = 0
+
+    async def claim(self, lease_owner: str, limits: Limits) -> Run | None:
+        fail_if_away(self)
+        return await super().claim(lease_owner, limits)
+
+
+def fail_if_away(part: FaultyRuns | FaultyQueue) -> None:
+    if part.away:
+        part.away -= 1
+        raise OperationalError("statement", {}, Exception("disk full"))
 
 
 @pytest.fixture
@@ -63,7 +75,7 @@ async def test_an_outcome_is_stored_once_the_database_is_back(
     async with site(store, clock, ["answer", gate, STOP]) as s:
         run = await s.ask()
         await s.until_seen(run, "thread.message.delta")
-        faulty.away["save"] = 4
+        faulty.away = 4
         gate.set()
 
         assert (await s.ended(run)).status is RunStatus.COMPLETED
@@ -82,16 +94,15 @@ async def test_an_outcome_that_cannot_be_put_into_words_still_ends_the_run(
         assert (await s.ended(await s.ask("still there?"))).status is RunStatus.COMPLETED
 
 
-async def test_a_claim_that_fails_is_tried_again(
-    store: Store, clock: FakeClock, faulty: FaultyRuns
-) -> None:
+async def test_a_claim_that_fails_is_tried_again(store: Store, clock: FakeClock) -> None:
+    store.queue = faulty = FaultyQueue(store.queue)
     s = Site(store, clock, ScriptedProvider(["one", STOP], ["two", STOP]))
     s.executor = RunExecutor(
-        store, s.hub, s.provider, s.files.toolbox, clock, most_runs=0, drain_seconds=0.05
+        store, s.hub, s.provider, s.files.toolbox, clock, limits=Limits(at_work=0), pace=QUICK
     )
     run = await s.ask()  # no room: it waits in the database
-    faulty.away["claim"] = 1
-    with_room = RunExecutor(store, s.hub, s.provider, s.files.toolbox, clock, drain_seconds=0.05)
+    faulty.away = 1
+    with_room = RunExecutor(store, s.hub, s.provider, s.files.toolbox, clock, pace=QUICK)
     await with_room.start()
 
     async def completed() -> bool:
@@ -107,7 +118,7 @@ async def test_a_burst_does_not_overrun_the_bound(store: Store, clock: FakeClock
     provider = ScriptedProvider(*scripts)
     s = Site(store, clock, provider)
     s.executor = RunExecutor(
-        store, s.hub, provider, s.files.toolbox, clock, most_runs=2, drain_seconds=0.05
+        store, s.hub, provider, s.files.toolbox, clock, limits=Limits(at_work=2), pace=QUICK
     )
     await s.executor.start()
     runs = []
@@ -156,12 +167,12 @@ async def test_a_follower_that_saw_more_than_was_stored_learns_the_end(
     await killed.executor.start()
     run = await killed.ask()
     await killed.until_seen(run, "thread.message.delta")
-    channel = killed.hub.open(run.id)
-    seen = channel.last_seq
+    seen = killed.hub._channels[run.id].last_seq
     for task in asyncio.all_tasks():
         if task.get_name().startswith("execute "):
             task.cancel()  # as after kill -9, before the next flush
     killed.executor._writer.mark = lambda journal: None  # type: ignore[method-assign]
+    await killed.vanish()
     stored = await store.events.after(run.id, 0)
 
     async with site(store, clock) as s:
@@ -203,6 +214,7 @@ async def test_a_cancel_that_a_killed_process_took_is_kept(store: Store, clock: 
         for task in asyncio.all_tasks():
             if task.get_name().startswith("execute "):
                 task.cancel()
+        await s.vanish()
 
     async with site(store, clock) as again:
         assert (await again.ended(run)).status is RunStatus.CANCELLED

@@ -19,11 +19,13 @@ from streamlit_assistant.providers.base import (
 )
 from streamlit_assistant.records import JSON, PageQuery, Run, RunStatus, RunStep, StepStatus
 from streamlit_assistant.runs.execute_run import INTERRUPTED
-from streamlit_assistant.store import Store
+from streamlit_assistant.store import Limits, Store
 from tests.conftest import FakeClock
 from tests.runs.test_executor import Site, site
 from tests.scripted_provider import STOP, Line
 from tests.spec_validator import load_spec
+
+pytestmark = pytest.mark.both_databases
 
 SPEC = load_spec()
 CALLS = Finish(FinishReason.TOOL_CALLS)
@@ -244,7 +246,7 @@ async def test_whoever_took_a_waiting_run_and_was_killed_does_not_keep_it(
 ) -> None:
     async with site(store, clock, [*call(0, "Oslo"), CALLS], ["Rain.", STOP]) as s:
         run = await paused(s)
-        assert await store.runs.claim_idle("executor_killed", run.id) is not None
+        assert await store.queue.claim_idle("executor_killed", run.id) is not None
         await s.next_process()
         await s.executor.submit(run.thread_id, run.id, [("call_Oslo", "rain")])
 
@@ -274,7 +276,7 @@ async def test_outputs_submitted_while_all_places_are_taken_wait_for_one(
     first: list[Line] = [*call(0, "Oslo"), CALLS]
     async with site(store, clock, first, [gate, "Long.", STOP], ["Rain.", STOP]) as s:
         run = await paused(s)
-        await s.next_process(most_runs=1)
+        await s.next_process(limits=Limits(at_work=1))
         mine, s.thread_id = s.thread_id, ""
         other = await s.ask("something long")
         s.thread_id = mine

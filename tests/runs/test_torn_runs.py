@@ -1,15 +1,16 @@
 """Runs that are cancelled, stopped or killed at the worst moment: none stays locked."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 
 from streamlit_assistant.errors import InvalidRequest
 from streamlit_assistant.providers.base import CallArguments, CallStart, Delta, ModelRequest
-from streamlit_assistant.records import Run, RunEvent, RunStatus, RunStep, StepStatus
-from streamlit_assistant.store import Store
-from streamlit_assistant.store.runs import Runs
+from streamlit_assistant.records import Run, RunStatus, StepStatus
+from streamlit_assistant.store import Limits, Store
+from streamlit_assistant.store.runs import Added, Runs
 from tests.conftest import FakeClock
 from tests.runs.test_executor import Site, site
 from tests.runs.test_file_search_runs import SEARCH, STORES, search
@@ -92,7 +93,7 @@ async def test_a_run_handed_back_can_be_cancelled_where_no_place_is_free(
     await s.executor.start()
     run = await s.ask()
     await s.until_seen(run, "thread.run.in_progress")
-    await s.next_process(most_runs=0)
+    await s.next_process(limits=Limits(at_work=0))
     await s.executor.cancel(run.thread_id, run.id)
 
     await until(s, run, RunStatus.CANCELLED)
@@ -107,11 +108,11 @@ class LateResume(Runs):
         self.gate = asyncio.Event()
         self.held = asyncio.Event()
 
-    async def resume(self, run: Run, step: RunStep, events: Sequence[RunEvent]) -> bool:
+    async def resume(self, *args: Any, **kwargs: Any) -> Added | None:
         if not self.held.is_set():
             self.held.set()
             await self.gate.wait()
-        return await super().resume(run, step, events)
+        return await super().resume(*args, **kwargs)
 
 
 async def test_outputs_for_one_round_are_not_taken_for_the_next(
@@ -175,7 +176,7 @@ async def test_the_follower_of_a_waiting_run_is_let_go_with_its_thread(
     store: Store, clock: FakeClock
 ) -> None:
     s = Site(store, clock, ScriptedProvider())
-    await s.next_process(most_runs=0)
+    await s.next_process(limits=Limits(at_work=0))
     run = await s.ask()
     following = asyncio.create_task(s.events(run))
     await asyncio.sleep(0.05)
