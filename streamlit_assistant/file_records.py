@@ -126,11 +126,15 @@ class FilledVectorStore:
 
 @dataclass(frozen=True)
 class WaitingFile:
-    """A file that is to be indexed; whose it is, and the `seq` of its vector store."""
+    """A file to be indexed by the process that `lease_owner` names; `owner` is whose it is.
+
+    `store_seq` is the `seq` of its vector store.
+    """
 
     file: VectorStoreFile
     store_seq: int
     owner: str
+    lease_owner: str
 
 
 @dataclass(frozen=True)

@@ -21,17 +21,20 @@ class LibraryImages:
         """Return a `data:` address; None where the file is gone, or too large, or no image."""
         try:
             file = await self._library.get(owner, file_id)
+            if file.bytes > MOST_IMAGE_BYTES:
+                return None
+            async with self._library.located(file) as path:
+                return await asyncio.to_thread(_encode, path)
         except NotFound:
             return None
-        if file.bytes > MOST_IMAGE_BYTES:
-            return None
-        return await asyncio.to_thread(_encode, self._library.path(file))
 
     async def is_image(self, owner: str, file_id: str) -> bool:
         """Return whether a file can be shown to a model; raise `NotFound`."""
         file = await self._library.get(owner, file_id)
-        head = await asyncio.to_thread(_head, self._library.path(file))
-        return file.bytes <= MOST_IMAGE_BYTES and image_type(head) is not None
+        if file.bytes > MOST_IMAGE_BYTES:
+            return False
+        async with self._library.located(file) as path:
+            return image_type(await asyncio.to_thread(_head, path)) is not None
 
 
 def image_type(head: bytes) -> str | None:
@@ -46,10 +49,7 @@ def image_type(head: bytes) -> str | None:
 
 
 def _encode(path: Path) -> str | None:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:  # deleted this instant
-        return None
+    data = path.read_bytes()
     kind = image_type(data[:HEAD_BYTES])
     return None if kind is None else f"data:{kind};base64,{base64.b64encode(data).decode()}"
 

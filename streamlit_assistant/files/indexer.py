@@ -1,12 +1,13 @@
 """The indexer: takes the waiting files of vector stores and makes them searchable.
 
-The rows are its queue: what a killed process left waiting is simply taken again. Vector stores are
-served in turn, so that one with thousands of files does not keep the others waiting.
+The rows are its queue, also that of other processes: each takes files under its name, and what a
+killed one left is taken again. Vector stores are served in turn, so that one with thousands of
+files does not keep the others waiting.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ MOST_FILES = 2  # at once: reading a document takes a processor
 FIRST_REST, LONGEST_REST = 1.0, 60.0  # seconds before a file is tried again, doubling
 HOUSEKEEPING_SECONDS = 3600
 LOOK_AGAIN_SECONDS = 0.5  # how long a wait for the indexer may miss that somebody cancelled
+MISSED_SECONDS = 5.0  # how long a file may wait that another process added, or left behind
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +42,8 @@ class Reader(Protocol):
 class Keeper(Protocol):
     """Stores chunks so that they are found."""
 
-    async def store_chunks(self, file_seq: int, store_seq: int, new: Sequence[NewChunk]) -> None:
-        """Put these chunks in place of a file's."""
+    async def store_chunks(self, waiting: WaitingFile, new: Sequence[NewChunk]) -> None:
+        """Put these chunks in place of a file's, if it is still to be indexed."""
         ...
 
 
@@ -61,12 +63,15 @@ class Indexer:
         reader: Reader,
         keeper: Keeper,
         *,
+        name: Callable[[], str],
         most_files: int = MOST_FILES,
     ) -> None:
+        """`name` tells the name under which this process takes files at the moment."""
         self._store = store
         self._library = library
         self._reader = reader
         self._keeper = keeper
+        self._name = name
         self._most_files = most_files
         self._behind = ""  # the vector store that was served last
         self._busy: dict[int, _Busy] = {}
@@ -113,7 +118,9 @@ class Indexer:
     async def _dispatch(self) -> None:
         self._work.set()
         while True:
-            await self._work.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(MISSED_SECONDS):
+                    await self._work.wait()
             self._work.clear()
             await self._stop_unwanted()
             while len(self._busy) < self._most_files:
@@ -142,10 +149,10 @@ class Indexer:
                 await self._store.index_queue.clear(busy.waiting)
 
     async def _take(self) -> WaitingFile | None:
-        taken = [*self._busy, *self._resting]
-        waiting = await self._store.index_queue.next(self._behind, taken)
+        queue, name, taken = self._store.index_queue, self._name(), [*self._busy, *self._resting]
+        waiting = await queue.claim(name, self._behind, taken)
         if waiting is None and self._behind:
-            waiting = await self._store.index_queue.next("", taken)
+            waiting = await queue.claim(name, "", taken)
         if waiting is not None:
             self._behind = waiting.file.vector_store_id
         return waiting
@@ -170,7 +177,7 @@ class Indexer:
         # It may have been cancelled, removed or deleted meanwhile: then it must leave no traces.
         if not await queue.wants(waiting):
             return
-        await self._keeper.store_chunks(waiting.file.seq, waiting.store_seq, chunks)
+        await self._keeper.store_chunks(waiting, chunks)
         usage_bytes = await asyncio.to_thread(_size, chunks)
         if not await queue.complete(waiting, usage_bytes):
             await queue.clear(waiting)
@@ -178,24 +185,24 @@ class Indexer:
     async def _read(self, waiting: WaitingFile) -> list[NewChunk]:
         try:
             file = await self._library.get(waiting.owner, waiting.file.id)
+            async with self._library.located(file) as path:
+                chunks = await self._chunks(waiting, path, file.filename)
         except NotFound as error:
             raise Unreadable(INVALID_FILE, "The file has expired or was deleted.") from error
+        if not chunks:
+            raise Unreadable(INVALID_FILE, "The file holds no text.")
+        return chunks
+
+    async def _chunks(self, waiting: WaitingFile, path: Path, filename: str) -> list[NewChunk]:
         static = waiting.file.chunking_strategy["static"]
+        size, overlap = static["max_chunk_size_tokens"], static["chunk_overlap_tokens"]
         try:
-            chunks = await self._reader.read(
-                self._library.path(file),
-                file.filename,
-                static["max_chunk_size_tokens"],
-                static["chunk_overlap_tokens"],
-            )
+            return await self._reader.read(path, filename, size, overlap)
         except (Unreadable, NotRead):
             raise
         except Exception as error:  # reading it again would end the same way
             logger.exception("a file could not be read", extra=_ids(waiting))
             raise Unreadable(SERVER_ERROR, "The file could not be read.") from error
-        if not chunks:
-            raise Unreadable(INVALID_FILE, "The file holds no text.")
-        return chunks
 
     def _rest(self, seq: int) -> None:
         seconds = self._rests.get(seq, FIRST_REST)

@@ -4,16 +4,17 @@ import errno
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from streamlit_assistant.errors import AssistantError, InvalidRequest, NotFound, ServerFault
 from streamlit_assistant.file_records import File, Upload, UploadPart
-from streamlit_assistant.files.blobs import BlobStore, Draft, TooLarge, in_thread
+from streamlit_assistant.files.blobs import Blobs, Draft, TooLarge
 from streamlit_assistant.files.filenames import clean_name
 from streamlit_assistant.records import Clock, Page, PageQuery, new_id
 from streamlit_assistant.store import Store
+from streamlit_assistant.untorn import in_thread, untorn
 
 MEGABYTE = 1024 * 1024
 MOST_FILE_BYTES = 512 * MEGABYTE  # sent at once
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 class FileLibrary:
     """Every file of every owner. What belongs to another owner, or has expired, is unknown."""
 
-    def __init__(self, store: Store, blobs: BlobStore, clock: Clock) -> None:
+    def __init__(self, store: Store, blobs: Blobs, clock: Clock) -> None:
         self._store = store
         self._blobs = blobs
         self._clock = clock
@@ -36,7 +37,7 @@ class FileLibrary:
     async def receive(
         self, pieces: AsyncIterator[bytes], most_bytes: int = MOST_FILE_BYTES, param: str = "file"
     ) -> Draft:
-        """Write a stream to disk; the caller keeps the draft or discards it."""
+        """Store a stream; the caller keeps the draft or discards it."""
         try:
             return await self._blobs.receive(pieces, most_bytes)
         except TooLarge:
@@ -76,9 +77,8 @@ class FileLibrary:
         """Make a file of what was received."""
         file = self._file(owner, filename, purpose, draft, expires_after)
         try:
-            async with self._blobs.changing:
-                await self._blobs.keep(draft)
-                return await self._store.files.add(file)
+            async with draft.kept() as blob:
+                return await untorn(self._store.files.add(file, blob))
         finally:
             await draft.discard()
 
@@ -94,9 +94,18 @@ class FileLibrary:
         """Remove the file from everywhere, and its bytes if they are no other file's too."""
         await self._delete(await self.get(owner, file_id))
 
-    def path(self, file: File) -> Path:
-        """Return where the file's bytes lie."""
-        return self._blobs.path(file.sha256)
+    @asynccontextmanager
+    async def located(self, file: File) -> AsyncIterator[Path]:
+        """Have the file's bytes on this machine's disk for as long as the block lasts.
+
+        Raises `NotFound` if it is deleted before the block has opened them.
+        """
+        try:
+            async with self._blobs.located(file.sha256) as path:
+                yield path
+        except FileNotFoundError:
+            await self.get(file.owner, file.id)
+            raise
 
     async def read(self, file: File) -> AsyncIterator[bytes]:
         """Return the file's bytes in pieces, all of them even if it is deleted from now on."""
@@ -133,6 +142,15 @@ class FileLibrary:
         )
         return await self._store.uploads.add(upload)
 
+    async def upload(self, owner: str, upload_id: str) -> tuple[Upload, File | None]:
+        """Return an upload, whatever has become of it, and the file if that is what it became."""
+        found = await self._store.uploads.get(owner, upload_id, self._clock())
+        if found.file_id is None:
+            return found, None
+        with suppress(NotFound):  # deleted since
+            return found, await self.get(owner, found.file_id)
+        return found, None
+
     async def pending_upload(self, owner: str, upload_id: str) -> Upload:
         """Return the upload if it still takes parts; refuse one that has ended."""
         return await self._store.uploads.pending(owner, upload_id, self._clock())
@@ -142,11 +160,11 @@ class FileLibrary:
         now = self._clock()
         part = UploadPart(new_id("part"), upload_id, int(now), draft.bytes, draft.sha256)
         try:
-            async with self._blobs.changing:
-                await self._blobs.keep(draft)
-                await self._store.uploads.add_part(owner, part, now, MOST_UPLOAD_BYTES)
+            async with draft.kept() as blob:
+                adding = self._store.uploads.add_part(owner, part, now, MOST_UPLOAD_BYTES, blob)
+                await untorn(adding)
         except AssistantError:
-            await self._forget_bytes([part.sha256])
+            await self._blobs.forget([part.sha256])
             raise
         finally:
             await draft.discard()
@@ -167,18 +185,19 @@ class FileLibrary:
             file = self._file(
                 owner, upload.filename, upload.purpose, draft, upload.file_expires_after
             )
-            async with self._blobs.changing:
-                await self._blobs.keep(draft)
-                completed, freed = await self._store.uploads.complete(upload, file, self._clock())
+            async with draft.kept() as blob:
+                completed, freed = await untorn(
+                    self._store.uploads.complete(upload, file, self._clock(), blob)
+                )
         finally:
             await draft.discard()
-        await self._forget_bytes(freed)
+        await self._blobs.forget(freed)
         return completed, file
 
     async def cancel(self, owner: str, upload_id: str) -> Upload:
         """Take no more parts and forget those that came."""
         cancelled, freed = await self._store.uploads.cancel(owner, upload_id, self._clock())
-        await self._forget_bytes(freed)
+        await self._blobs.forget(freed)
         return cancelled
 
     async def keep_house(self) -> None:
@@ -187,7 +206,7 @@ class FileLibrary:
             with suppress(NotFound):  # deleted this instant
                 await self._delete(file)
         await self._store.uploads.expire(self._clock())
-        await self._forget_bytes(await self._blobs.names())
+        await self._blobs.keep_house()
 
     def _file(
         self, owner: str, filename: str, purpose: str, draft: Draft, expires_after: int | None
@@ -229,14 +248,7 @@ class FileLibrary:
         # Piece by piece: in one transaction a long document would hold up every other writer.
         await self._store.vector_store_files.remove_everywhere(file.id)
         await self._store.files.delete(file.owner, file.id)
-        await self._forget_bytes([file.sha256])
-
-    async def _forget_bytes(self, hashes: Collection[str]) -> None:
-        for sha256 in await self._store.files.unused(hashes):
-            # Asked again: the same content may have been added since.
-            async with self._blobs.changing:
-                if await self._store.files.unused([sha256]):
-                    await self._blobs.remove(sha256)
+        await self._blobs.forget([file.sha256])
 
 
 async def _resumed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -54,7 +54,6 @@ class Meaning:
         self._source = source
         self._cache: MatrixCache | None = None  # loaded with the first vector
         self._loading = asyncio.Lock()
-        self._changes = 0  # how often chunks were replaced
 
     async def embed(self, texts: Sequence[str]) -> Embedded | None:
         """Return vectors for chunks, or None where there are none to be had."""
@@ -86,28 +85,22 @@ class Meaning:
         asked = await embedder.embed(questions, attempts=1, seconds=QUESTION_SECONDS)
         return await asyncio.to_thread(_nearness, filled, asked, files) if asked else None
 
-    def forget(self, store: int, file: int) -> None:
-        """Drop the vectors of a file whose chunks were replaced."""
-        self._changes += 1
-        if self._cache is not None:
-            self._cache.forget(store, file)
-
     async def _matrix(self, store: int, store_id: str, model: str) -> "Matrix":
         async with self._loading:
             if self._cache is None:
                 vectors = await asyncio.to_thread(importlib.import_module, _VECTORS)
                 self._cache = vectors.MatrixCache()
-            files = {seq for seq, _ in await self._index.files([store_id])}
-            known, changes = self._cache.get(store, model), self._changes
-            missing = sorted(files - known.files)
+            # Asked for first: what is replaced after that is another time's, and read anew.
+            files = await self._index.revisions(store_id)
+            known = self._cache.get(store, model)
+            if files == known.files:
+                return known
+            missing = known.lacks(files)
             rows: list[tuple[int, int, bytes]] = []
             for at in range(0, len(missing), FILES_AT_ONCE):
                 rows += await self._index.vectors(missing[at : at + FILES_AT_ONCE], model)
-            if files == known.files:
-                return known
             matrix: Matrix = await asyncio.to_thread(known.changed, files, rows)
-            if changes == self._changes:  # what was read may have been replaced meanwhile
-                self._cache.put(store, model, matrix)
+            self._cache.put(store, model, matrix)
             return matrix
 
 

@@ -24,8 +24,16 @@ logger = logging.getLogger(__name__)
 
 async def log_complaints(stream: StreamReader) -> None:
     """Read what a process writes to its error output to its end, and log what may be."""
+    begun = b""  # a line, which may come in several pieces
     while piece := await stream.read(PIECE):
-        found = _TELLING.findall(piece.decode(errors="replace"))
-        if found:
-            told = "; ".join(line.strip() for line in found[-MOST_LINES:])
-            logger.warning("the process that reads documents: %s", told)
+        lines, _, begun = (begun + piece).rpartition(b"\n")
+        begun = begun[-PIECE:]
+        _log(lines)
+    _log(begun)
+
+
+def _log(lines: bytes) -> None:
+    found = _TELLING.findall(lines.decode(errors="replace"))
+    if found:
+        told = "; ".join(line.strip() for line in found[-MOST_LINES:])
+        logger.warning("the process that reads documents: %s", told)

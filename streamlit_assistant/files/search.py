@@ -6,9 +6,10 @@ How results are scored is told in `ranking`.
 import asyncio
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from streamlit_assistant.file_records import NewChunk, SearchQuery, SearchResult
+from streamlit_assistant.file_records import NewChunk, SearchQuery, SearchResult, WaitingFile
 from streamlit_assistant.files.attribute_filter import matches
 from streamlit_assistant.files.meaning import Embedded, EmbedderSource, Meaning
 from streamlit_assistant.files.ranking import (
@@ -78,12 +79,11 @@ class FileSearch:
         """Return vectors for the texts; None where the model server has no embeddings."""
         return await self._meaning.embed(texts)
 
-    async def store_chunks(self, file_seq: int, store_seq: int, new: Sequence[NewChunk]) -> None:
+    async def store_chunks(self, waiting: WaitingFile, new: Sequence[NewChunk]) -> None:
         """Put these chunks in place of a file's, with vectors where there are any to be had."""
         embedded = await self.embed_chunks([chunk.text for chunk in new])
         vectors, model = (embedded.vectors, embedded.model) if embedded else (None, None)
-        await self._store.chunks.replace(file_seq, store_seq, new, vectors, model)
-        self._meaning.forget(store_seq, file_seq)
+        await self._store.chunks.replace(waiting, new, vectors, model)
 
     async def _meant(
         self, vector_store_ids: Sequence[str], filters: JSON | None
@@ -105,7 +105,8 @@ class FileSearch:
             words |= more.words
             terms += lone
         telling = telling_words(words, seen.searched)
-        found = await self._index.matches(stores, telling, CANDIDATES, files) if telling else []
+        known = replace(seen, words={word: words[word] for word in telling})
+        found = await self._index.matches(stores, known, CANDIDATES, files) if telling else []
         weights = weigh(terms, words, seen.everywhere)
         return WordQuery(weights, dict(found), accidents(terms, words))
 

@@ -32,20 +32,23 @@ def normalised(vectors: Sequence[Sequence[float]]) -> Floats:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The vectors of one vector store, by chunk; `files` are those whose chunks were asked for."""
+    """The vectors of one vector store, by chunk.
 
-    files: frozenset[int]
+    `files` are those whose chunks were asked for, and which time they had been indexed by then.
+    """
+
+    files: Mapping[int, int]
     seqs: Numbers
     file_seqs: Numbers
     rows: Floats
 
-    def without(self, file: int) -> "Matrix":
-        """Return it without the chunks of a file."""
-        return self.changed(self.files - {file}, [])
+    def lacks(self, files: Mapping[int, int]) -> list[int]:
+        """Return those of the files that it does not have, or as they were another time."""
+        return sorted(files.keys() - dict(files.items() & self.files.items()))
 
-    def changed(self, files: Collection[int], new: Sequence[Row]) -> "Matrix":
-        """Return the matrix of exactly these files; `new` are the chunks of those it lacked."""
-        kept = np.isin(self.file_seqs, list(files))
+    def changed(self, files: Mapping[int, int], new: Sequence[Row]) -> "Matrix":
+        """Return the matrix of exactly these files; `new` are the chunks of those it lacks."""
+        kept = np.isin(self.file_seqs, list(files.keys() - set(self.lacks(files))))
         seqs, file_seqs, rows = self.seqs[kept], self.file_seqs[kept], self.rows[kept]
         if added := _alike(new, rows.shape[1] * 4 if len(rows) else 0):
             block = np.frombuffer(b"".join(row[2] for row in added), dtype="<f4")
@@ -53,7 +56,7 @@ class Matrix:
             seqs = np.append(seqs, np.array([row[0] for row in added], dtype=np.int64))
             file_seqs = np.append(file_seqs, np.array([row[1] for row in added], dtype=np.int64))
             rows = np.concatenate([rows, block]) if len(rows) else block
-        return Matrix(frozenset(files), seqs, file_seqs, rows)
+        return Matrix(dict(files), seqs, file_seqs, rows)
 
 
 def _alike(rows: Sequence[Row], size: int) -> list[Row]:
@@ -62,9 +65,7 @@ def _alike(rows: Sequence[Row], size: int) -> list[Row]:
     return [row for row in rows if len(row[2]) == size]
 
 
-EMPTY = Matrix(
-    frozenset(), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
-)
+EMPTY = Matrix({}, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
 
 
 class Nearness:
@@ -118,7 +119,7 @@ class MatrixCache:
         self._kept: OrderedDict[tuple[int, str], Matrix] = OrderedDict()
 
     def get(self, store: int, model: str) -> Matrix:
-        """Return what is known of a vector store; it may lack files, or have too many."""
+        """Return what is known of a vector store; files may have come, gone or changed since."""
         return self._kept.get((store, model), EMPTY)
 
     def put(self, store: int, model: str, matrix: Matrix) -> None:
@@ -127,12 +128,6 @@ class MatrixCache:
         self._kept.move_to_end((store, model))
         while len(self._kept) > 1 and self._bytes() > self._most_bytes:
             self._kept.popitem(last=False)
-
-    def forget(self, store: int, file: int) -> None:
-        """Drop the chunks of a file which are about to be replaced."""
-        for key, matrix in self._kept.items():
-            if key[0] == store and file in matrix.files:
-                self._kept[key] = matrix.without(file)
 
     def _bytes(self) -> int:
         return sum(matrix.rows.nbytes for matrix in self._kept.values())

@@ -53,11 +53,21 @@ class Shelf:
         added = await self.store.vector_store_files.add(
             OWNER, make_store_file(file.id, where.id, **fields)
         )
-        return WaitingFile(added, where.seq, OWNER)
+        return await self.claim(added)
+
+    async def claim(self, file: VectorStoreFile) -> WaitingFile:
+        """Take a waiting file, as the indexer does."""
+        others: list[int] = []
+        while True:
+            waiting = await self.store.index_queue.claim("shelf", "", others)
+            assert waiting is not None, "it is not waiting"
+            if waiting.file.seq == file.seq:
+                return waiting
+            others.append(waiting.file.seq)
 
     async def index(self, waiting: WaitingFile, chunks: Sequence[NewChunk]) -> None:
         """Make a file's chunks searchable."""
-        await self.search.store_chunks(waiting.file.seq, waiting.store_seq, chunks)
+        await self.search.store_chunks(waiting, chunks)
         assert await self.store.index_queue.complete(waiting, 1)
 
     async def find(self, *where: VectorStore, **query: Any) -> list[SearchResult]:

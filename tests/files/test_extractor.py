@@ -151,6 +151,22 @@ async def test_what_goes_wrong_in_the_process_is_logged_without_the_documents_te
     assert "secret" not in caplog.text
 
 
+async def test_a_complaint_that_comes_in_pieces_is_logged_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stream = asyncio.StreamReader()
+    logging_it = asyncio.create_task(log_complaints(stream))
+    with caplog.at_level(logging.WARNING):
+        for piece in (b"note\nmemory allocation of ", b"549755813888", b" bytes failed"):
+            stream.feed_data(piece)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        stream.feed_eof()
+        await logging_it
+
+    assert "memory allocation of 549755813888 bytes failed" in caplog.text
+
+
 async def test_a_process_that_cannot_be_started_says_nothing_about_the_document(
     extractor: Extractor, note: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

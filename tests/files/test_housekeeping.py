@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streamlit_assistant.files.blobs import BlobStore
+from streamlit_assistant.files.folder_blobs import FolderBlobs
 from streamlit_assistant.files.housekeeping import kept_house
 from streamlit_assistant.files.library import FileLibrary
 from streamlit_assistant.store import Store
@@ -23,7 +23,7 @@ async def test_a_pass_that_fails_is_logged_and_the_next_one_comes(
             passes.put_nowait(1)
             raise OSError("the disk is away")
 
-    library = Failing(store, BlobStore(tmp_path / "files"), clock)
+    library = Failing(store, FolderBlobs(tmp_path / "files", store.files), clock)
     with caplog.at_level(logging.ERROR):
         async with asyncio.timeout(5), kept_house(library, every_seconds=0):
             for _ in range(3):

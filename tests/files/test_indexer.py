@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from streamlit_assistant.errors import NotFound
 from streamlit_assistant.file_records import FileBatch, IndexStatus, NewChunk, VectorStoreFile
-from streamlit_assistant.files.blobs import BlobStore
+from streamlit_assistant.files.folder_blobs import FolderBlobs
 from streamlit_assistant.files.indexer import Indexer
 from streamlit_assistant.files.library import FileLibrary
 from streamlit_assistant.files.search import FileSearch
@@ -89,14 +89,15 @@ def reader() -> ScriptedReader:
 
 @pytest.fixture
 def library(store: Store, tmp_path: Path, clock: FakeClock) -> FileLibrary:
-    return FileLibrary(store, BlobStore(tmp_path / "files"), clock)
+    return FileLibrary(store, FolderBlobs(tmp_path / "files", store.files), clock)
 
 
 @pytest.fixture
 def make_indexer(
     store: Store, library: FileLibrary, reader: ScriptedReader
 ) -> Callable[[], Indexer]:
-    return lambda: Indexer(store, library, reader, FileSearch(store, NoEmbeddings()))
+    keeper = FileSearch(store, NoEmbeddings())
+    return lambda: Indexer(store, library, reader, keeper, name=lambda: "me")
 
 
 @pytest.fixture
@@ -123,8 +124,7 @@ async def eventually(holds: Callable[[], bool]) -> None:
 
 
 async def execute(store: Store, statement: str) -> None:
-    async with store._database.write() as connection:
-        await connection.execute(text(statement))
+    await store._database.transact(lambda connection: connection.execute(text(statement)))
 
 
 async def files_of(store: Store, vector_store_id: str) -> Sequence[VectorStoreFile]:
@@ -334,7 +334,9 @@ async def test_nobody_waits_behind_what_is_no_longer_wanted(
         OWNER, make_batch(store_id), [make_store_file(file_id, store_id)]
     )
     keeper = FileSearch(store, NoEmbeddings())
-    async with running(Indexer(store, library, reader, keeper, most_files=1)) as indexer:
+    async with running(
+        Indexer(store, library, reader, keeper, name=lambda: "me", most_files=1)
+    ) as indexer:
         await reader.begun.wait()
         other_id, _ = await waiting_store(store, indexer)
 

@@ -10,32 +10,27 @@ import pytest
 
 from streamlit_assistant.errors import InvalidRequest, NotFound, ServerFault
 from streamlit_assistant.file_records import File, UploadPart
-from streamlit_assistant.files.blobs import BlobStore
 from streamlit_assistant.files.library import FileLibrary
 from streamlit_assistant.records import PageQuery
 from streamlit_assistant.store import Store
 from tests.conftest import FakeClock
 from tests.factories import OWNER, make_assistant, make_thread
 from tests.file_factories import add_vector_store, make_store_file
+from tests.files.blob_sites import Process, stream
+
+pytestmark = pytest.mark.both_databases
 
 DAY = 24 * 3600
 
 
 @pytest.fixture
-async def blobs(tmp_path: Path) -> BlobStore:
-    opened = BlobStore(tmp_path / "files")
-    await opened.open()
-    return opened
+async def site(store: Store, tmp_path: Path, clock: FakeClock) -> Process:
+    return await Process.begin(store, tmp_path / "files", clock)
 
 
 @pytest.fixture
-def library(store: Store, blobs: BlobStore, clock: FakeClock) -> FileLibrary:
-    return FileLibrary(store, blobs, clock)
-
-
-async def stream(*pieces: bytes) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
+def library(site: Process) -> FileLibrary:
+    return site.library
 
 
 async def add(library: FileLibrary, content: bytes = b"text", owner: str = OWNER) -> File:
@@ -60,7 +55,8 @@ async def test_a_file_is_read_as_it_was_written(library: FileLibrary) -> None:
 
     assert await library.get(OWNER, file.id) == file
     assert (file.bytes, await content(library, file)) == (9, b"some text")
-    assert library.path(file).read_bytes() == b"some text"
+    async with library.located(file) as path:
+        assert path.read_bytes() == b"some text"
 
 
 async def test_a_file_that_is_deleted_is_read_whole_or_not_at_all(library: FileLibrary) -> None:
@@ -101,40 +97,25 @@ async def test_an_upload_of_another_owner_is_unknown(library: FileLibrary) -> No
 
 
 async def test_deleting_a_file_leaves_the_same_content_of_another(
-    library: FileLibrary, blobs: BlobStore
+    library: FileLibrary, site: Process
 ) -> None:
     mine, theirs = await add(library), await add(library, owner="other")
-    assert len(await blobs.names()) == 1
+    assert len(await site.kept()) == 1
 
     await library.delete(OWNER, mine.id)
     assert await content(library, theirs) == b"text"
 
     await library.delete("other", theirs.id)
-    assert await blobs.names() == []
+    assert await site.kept() == []
 
 
-async def test_bytes_survive_being_added_while_the_same_are_deleted(
-    store: Store, clock: FakeClock, tmp_path: Path
-) -> None:
-    removing = asyncio.Event()
+async def test_a_file_deleted_before_it_is_opened_is_unknown(library: FileLibrary) -> None:
+    file = await add(library)
+    await library.delete(OWNER, file.id)
 
-    class SlowDisk(BlobStore):
-        async def remove(self, sha256: str) -> None:
-            removing.set()
-            await asyncio.sleep(0.05)
-            await super().remove(sha256)
-
-    blobs = SlowDisk(tmp_path / "files")
-    await blobs.open()
-    library = FileLibrary(store, blobs, clock)
-    old = await add(library)
-    deleting = asyncio.create_task(library.delete(OWNER, old.id))
-    await removing.wait()
-
-    new = await add(library)
-    await deleting
-
-    assert await content(library, new) == b"text"
+    with pytest.raises(NotFound, match=file.id):
+        async with library.located(file) as path:
+            path.read_bytes()
 
 
 async def test_deleting_a_file_takes_it_from_code_interpreters(
@@ -183,7 +164,7 @@ async def test_a_full_disk_is_named_and_logged(
 
 
 async def test_an_expired_file_is_unknown_before_it_is_removed(
-    library: FileLibrary, blobs: BlobStore, clock: FakeClock
+    library: FileLibrary, site: Process, clock: FakeClock
 ) -> None:
     file = await library.add(OWNER, "a.txt", "vision", stream(b"x"), expires_after=3600)
     clock.now += 3599
@@ -196,10 +177,10 @@ async def test_an_expired_file_is_unknown_before_it_is_removed(
     with pytest.raises(NotFound):
         await library.delete(OWNER, file.id)
     assert (await library.page(OWNER, PageQuery())).items == []
-    assert len(await blobs.names()) == 1
+    assert len(await site.kept()) == 1
 
     await library.keep_house()
-    assert await blobs.names() == []
+    assert await site.kept() == []
 
 
 async def test_files_for_batches_expire_after_thirty_days_others_never(
@@ -212,21 +193,22 @@ async def test_files_for_batches_expire_after_thirty_days_others_never(
 
 
 async def test_housekeeping_removes_bytes_that_a_crash_left(
-    library: FileLibrary, blobs: BlobStore
+    library: FileLibrary, site: Process
 ) -> None:
     file = await add(library)
-    await blobs.keep(await blobs.receive(stream(b"nobody's"), 100))
+    left = await site.add(b"nobody's")
+    await site.store.files.delete(left.owner, left.id)
     upload_id = await new_upload(library, 4)
     await add_part(library, upload_id, b"part")
 
     await library.keep_house()
 
-    assert len(await blobs.names()) == 2
+    assert len(await site.kept()) == 2
     assert await content(library, file) == b"text"
 
 
 async def test_parts_are_joined_in_the_order_of_completion(
-    library: FileLibrary, blobs: BlobStore
+    library: FileLibrary, site: Process
 ) -> None:
     upload_id = await new_upload(library, 9)
     last, first, _ = await asyncio.gather(
@@ -240,7 +222,7 @@ async def test_parts_are_joined_in_the_order_of_completion(
     assert await content(library, file) == b"two lines"
     assert await library.get(OWNER, file.id) == file
     assert (completed.file_id, file.bytes, file.filename) == (file.id, 9, "b.txt")
-    assert await blobs.names() == [file.sha256], "the parts are gone"
+    assert await site.kept() == [file.sha256], "the parts are gone"
 
 
 async def test_a_completion_that_is_refused_can_be_tried_again(library: FileLibrary) -> None:
@@ -263,7 +245,7 @@ async def test_a_completion_that_is_refused_can_be_tried_again(library: FileLibr
 
 @pytest.mark.parametrize("end", ["complete", "cancel"])
 async def test_an_upload_that_has_ended_takes_nothing_more(
-    library: FileLibrary, blobs: BlobStore, end: str
+    library: FileLibrary, site: Process, end: str
 ) -> None:
     upload_id = await new_upload(library, 4)
     part = await add_part(library, upload_id, b"part")
@@ -279,7 +261,7 @@ async def test_an_upload_that_has_ended_takes_nothing_more(
         await library.complete(OWNER, upload_id, [part.id])
     with pytest.raises(InvalidRequest, match=f"is {status}"):
         await library.cancel(OWNER, upload_id)
-    assert len(await blobs.names()) == (1 if end == "complete" else 0)
+    assert len(await site.kept()) == (1 if end == "complete" else 0)
 
 
 async def test_one_of_two_completions_at_once_wins(library: FileLibrary) -> None:
@@ -297,7 +279,7 @@ async def test_one_of_two_completions_at_once_wins(library: FileLibrary) -> None
 
 
 async def test_an_expired_upload_is_unknown_and_its_parts_are_removed(
-    library: FileLibrary, blobs: BlobStore, clock: FakeClock
+    library: FileLibrary, site: Process, clock: FakeClock
 ) -> None:
     upload_id = await new_upload(library, 4)
     part = await add_part(library, upload_id, b"part")
@@ -307,7 +289,7 @@ async def test_an_expired_upload_is_unknown_and_its_parts_are_removed(
         await library.complete(OWNER, upload_id, [part.id])
     await library.keep_house()
 
-    assert await blobs.names() == []
+    assert await site.kept() == []
 
 
 async def test_the_time_of_an_uploaded_file_begins_with_its_completion(

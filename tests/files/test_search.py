@@ -8,6 +8,8 @@ from tests.bench.texts import chinese, english
 from tests.factories import OWNER
 from tests.files.shelf import Shelf
 
+pytestmark = pytest.mark.both_databases
+
 HANDBOOK = {
     "leave": "员工入职满一年后享有每年十五天的带薪年假。年假须提前两周申请，"
     "未休完的年假可以顺延到次年三月。",
@@ -249,7 +251,7 @@ async def test_the_same_file_in_two_vector_stores_is_found_once_in_each(shelf: S
 async def test_only_what_is_indexed_is_found(shelf: Shelf, store: Store) -> None:
     where = await shelf.vector_store()
     waiting = await shelf.wait(where)
-    await shelf.search.store_chunks(waiting.file.seq, where.seq, [NewChunk("hidden", "hidden")])
+    await shelf.search.store_chunks(waiting, [NewChunk("hidden", "hidden")])
 
     assert await shelf.find(where, query="hidden") == []
     await store.index_queue.complete(waiting, 1)

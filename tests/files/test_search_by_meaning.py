@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from streamlit_assistant.file_records import NewChunk, SearchResult, VectorStore, WaitingFile
+from streamlit_assistant.file_records import NewChunk, SearchResult, VectorStore
 from streamlit_assistant.files.search import FileSearch
 from streamlit_assistant.files.vectors import EMPTY, MatrixCache, packed
 from streamlit_assistant.store import Store
@@ -140,7 +140,7 @@ async def test_a_file_that_was_indexed_anew_is_found_by_its_new_chunks(
 ) -> None:
     (first, *_) = await shelf.find(where, query="holiday")
     again = make_store_file(first.file_id, where.id, chunking_strategy=static(100, 0))
-    waiting = WaitingFile(await store.vector_store_files.add(OWNER, again), where.seq, OWNER)
+    waiting = await shelf.claim(await store.vector_store_files.add(OWNER, again))
     await shelf.index(waiting, [NewChunk("Leave, told anew.", "leav told anew")])
 
     (found, *_) = await shelf.find(where, query="holiday")
@@ -203,7 +203,7 @@ async def test_what_has_no_vector_is_not_lifted_above_what_has(
 
 def test_vectors_are_kept_within_bounds_and_the_last_one_always() -> None:
     rows = [(number, 1, vector) for number, vector in enumerate(packed([[3.0, 4.0]] * 10))]
-    matrix = EMPTY.changed({1}, rows)
+    matrix = EMPTY.changed({1: 1}, rows)
     cache = MatrixCache(most_bytes=2 * matrix.rows.nbytes)
     for store in range(4):
         cache.put(store, "m", matrix)
@@ -215,9 +215,9 @@ def test_vectors_are_kept_within_bounds_and_the_last_one_always() -> None:
 
 
 def test_vectors_of_another_size_are_left_out() -> None:
-    matrix = EMPTY.changed({1}, [(1, 1, packed([[1.0, 0.0]])[0])])
+    matrix = EMPTY.changed({1: 1}, [(1, 1, packed([[1.0, 0.0]])[0])])
 
-    changed = matrix.changed({1, 2}, [(2, 2, packed([[1.0, 0.0, 0.0]])[0])])
+    changed = matrix.changed({1: 1, 2: 1}, [(2, 2, packed([[1.0, 0.0, 0.0]])[0])])
 
     assert changed.seqs.tolist() == [1]
-    assert changed.files == {1, 2}
+    assert changed.files == {1: 1, 2: 1}
