@@ -1,11 +1,10 @@
 """Sync column: ChatBot, one chat with one assistant. Knows the openai client and no streamlit."""
 
 from collections.abc import Generator
-from uuid import uuid4
 
 import openai
 
-from streamlit_assistant.chat.assistants_client import AssistantsClient
+from streamlit_assistant.chat.assistants_client import AssistantsClient, new_key
 from streamlit_assistant.chat.chat_errors import ChatError, ErrorKind
 from streamlit_assistant.chat.chat_records import (
     ChatMessage,
@@ -18,7 +17,6 @@ from streamlit_assistant.chat.chat_records import (
     Waiting,
 )
 from streamlit_assistant.chat.patience import Patience, Timing
-from streamlit_assistant.chat.posting import post_once
 from streamlit_assistant.chat.run_following import POST_PATIENCE, Progress, RunFollower
 
 __all__ = [
@@ -90,9 +88,9 @@ class ChatBot:
         run = self.latest_run()
         if run is None or not _can_be_cancelled(run):
             return
-        thread_id = self._open_thread()
+        thread_id, key = self._open_thread(), new_key()
         try:
-            self._reading.call(lambda: self._api.cancel_run(thread_id, run.id))
+            self._reading.call(lambda: self._api.cancel_run(thread_id, run.id, key))
         except ChatError:
             if self._still_runs(run):
                 raise
@@ -125,17 +123,14 @@ class ChatBot:
 
     def _ask(self, prompt: str) -> Generator[Update, None, None]:
         progress = Progress(self._timing)
+        thread_key, key = new_key(), new_key()
         if self.thread_id is None:
-            # An attempt that got lost may leave an empty thread behind, which does no harm.
             self.thread_id = yield from self._posting.insist(
-                self._api.create_thread, sign=progress.waiting
+                lambda: self._api.create_thread(thread_key), sign=progress.waiting
             )
-        thread_id, mark = self.thread_id, uuid4().hex
-        yield from post_once(
-            self._posting,
-            create=lambda: self._api.post_message(thread_id, prompt, mark),
-            find=lambda: self._api.find_message(thread_id, mark),
-            sign=progress.waiting,
+        thread_id = self.thread_id
+        yield from self._posting.insist(
+            lambda: self._api.post_message(thread_id, prompt, key), sign=progress.waiting
         )
         # Nothing is yielded between the two posts when all goes well: the page may drop the
         # iterator at any yield, and a message without a run would go unanswered.

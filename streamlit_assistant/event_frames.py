@@ -20,11 +20,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Tick:
-    """A comment line: the server is there and has nothing to say."""
+    """A comment line: the server is there and has no news but the run's place in the queue."""
+
+    position: int | None = None  # 1: its turn is next
 
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _FRAME_NUMBER = re.compile(r"[0-9]{1,18}")
+_QUEUED = re.compile(r": ?queued ([0-9]{1,9})")
 
 
 def read_events(chunks: Iterable[bytes]) -> Iterator[Frame | Tick]:
@@ -46,7 +49,8 @@ class FrameDecoder:
         """Yield what is complete with these bytes; raise `StreamBroken` if they are no text."""
         for line in self._lines(chunk):
             if line.startswith(":"):
-                yield Tick()
+                queued = _QUEUED.fullmatch(line)
+                yield Tick(int(queued[1]) if queued else None)
             elif line:
                 _collect(self._fields, line)
             else:

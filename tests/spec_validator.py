@@ -68,10 +68,15 @@ class Spec:
         self._formats = FormatChecker(formats=("date",))
         self._formats.checks("unixtime")(_is_in_seconds)
 
-    def operation_ids(self) -> list[str]:
-        """Return the name of every operation there is."""
-        operations = (item.values() for item in self._paths.values())
-        return [each["operationId"] for item in operations for each in item if "responses" in each]
+    def operation_ids(self, *methods: str) -> list[str]:
+        """Return the name of every operation there is, of these methods if any are named."""
+        operations = (item.items() for item in self._paths.values())
+        return [
+            each["operationId"]
+            for item in operations
+            for method, each in item
+            if "responses" in each and (not methods or method in methods)
+        ]
 
     def operation_id(self, method: str, path: str) -> str:
         """Return the name of the operation that a request asks for; `path` as on the wire."""

@@ -24,6 +24,22 @@ def test_comments_are_ticks_also_within_a_frame() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("comment", "position"),
+    [
+        (b": queued 3", 3),
+        (b":queued 12", 12),
+        (b": queued", None),
+        (b": queued -3", None),
+        (b": queued \xd9\xa3", None),
+        (b": queued 1234567890", None),
+        (b": queued 3 or so", None),
+    ],
+)
+def test_a_comment_may_tell_the_place_in_the_queue(comment: bytes, position: int | None) -> None:
+    assert read(comment + b"\n\n") == [Tick(position)]
+
+
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 def test_every_line_ending_of_the_standard_is_understood(line_end: bytes) -> None:
     lines = [b"event: a", b"data: 1", b"", b"event: b", b"data: 2", b"", b""]

@@ -8,11 +8,12 @@ from starlette.middleware import Middleware
 
 from streamlit_assistant.api.assistants import AssistantEndpoints
 from streamlit_assistant.api.auth import KeyRing
-from streamlit_assistant.api.error_response import render_error
+from streamlit_assistant.api.error_response import DATABASE_AWAY, render_error
 from streamlit_assistant.api.file_batches import FileBatchEndpoints
 from streamlit_assistant.api.file_links import FileLinks
 from streamlit_assistant.api.files import FileEndpoints
 from streamlit_assistant.api.gate import Gate, Strictness
+from streamlit_assistant.api.idempotency import Idempotency
 from streamlit_assistant.api.messages import MessageEndpoints
 from streamlit_assistant.api.models import ModelEndpoints
 from streamlit_assistant.api.runs import RunEndpoints
@@ -28,6 +29,8 @@ from streamlit_assistant.records import Clock
 from streamlit_assistant.runs import EventHub, RunExecutor
 from streamlit_assistant.store import Store
 
+HANDLERS = dict.fromkeys((AssistantError, HTTPException, *DATABASE_AWAY, Exception), render_error)
+
 
 def create_api(
     *,
@@ -39,6 +42,7 @@ def create_api(
     keys: KeyRing,
     clock: Clock,
     strictness: Strictness,
+    run_seconds: int,
     restore: Callable[[], Awaitable[None]],
 ) -> Starlette:
     """Return the ASGI application to be mounted at `/v1`. What it is given must be open.
@@ -49,7 +53,7 @@ def create_api(
     links = FileLinks(store, documents.images, indexer.notify, clock)
     routes = [
         *AssistantEndpoints(store, links, restore, clock).routes(),
-        *RunEndpoints(store, links, executor, hub, clock).routes(),
+        *RunEndpoints(store, links, executor, hub, clock, run_seconds).routes(),
         *StepEndpoints(store).routes(),
         *MessageEndpoints(store, links, executor, clock).routes(),
         *ThreadEndpoints(store, links, executor, clock).routes(),
@@ -60,12 +64,7 @@ def create_api(
         *VectorStoreFileEndpoints(store, indexer, clock).routes(),
         *FileBatchEndpoints(store, indexer, clock).routes(),
     ]
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(Gate, keys=keys, strictness=strictness)],
-        exception_handlers={
-            AssistantError: render_error,
-            HTTPException: render_error,
-            Exception: render_error,
-        },
-    )
+    gate = Middleware(Gate, keys=keys, strictness=strictness)
+    process = executor.membership.current_name
+    once = Middleware(Idempotency, store=store, process=process, clock=clock)
+    return Starlette(routes=routes, middleware=[gate, once], exception_handlers=HANDLERS)

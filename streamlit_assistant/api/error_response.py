@@ -2,6 +2,8 @@
 
 import logging
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -13,7 +15,12 @@ from streamlit_assistant.errors import (
     MethodNotAllowed,
     NotFound,
     ServerFault,
+    TooManyRuns,
+    Unavailable,
 )
+
+# A database that restarts, or has too much to do, is no defect of ours.
+DATABASE_AWAY = (InterfaceError, OperationalError, PoolTimeout)
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +33,13 @@ async def render_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _headers(known: AssistantError, error: Exception) -> dict[str, str]:
+    if isinstance(known, TooManyRuns):
+        return {"Retry-After": str(known.retry_after)}
     match known.status:
         case 401:
             return {"WWW-Authenticate": "Bearer"}
+        case 409:
+            return {"Retry-After": "1", "x-should-retry": "true"}
         case 503:
             return {"Retry-After": "1"}
         case 500 if known.code == "upstream_unavailable":
@@ -42,6 +53,9 @@ def _known(request: Request, error: Exception) -> AssistantError:
         return error
     if isinstance(error, HTTPException):
         return _routing_error(request, error)
+    if isinstance(error, DATABASE_AWAY):
+        logger.warning("the database cannot be used: %s", error.__class__.__name__)
+        return Unavailable("The server's database cannot be reached; try again in a moment.")
     logger.error("request failed", exc_info=error, extra={"path": request.url.path})
     return ServerFault("The server had an error while processing your request. Its log says what.")
 

@@ -7,7 +7,7 @@ connection, and a client that reads comments has a sign of life. The official cl
 
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -15,12 +15,14 @@ from starlette.responses import StreamingResponse
 from streamlit_assistant import responses
 from streamlit_assistant.errors import InvalidRequest
 from streamlit_assistant.records import Run, RunEvent
-from streamlit_assistant.runs.events import PAUSES, ends_stream
+from streamlit_assistant.runs.channel import PAUSES, ends_stream
 
 logger = logging.getLogger(__name__)
 
 Follow = Callable[[Run, int, float], AsyncIterator[Sequence[RunEvent]]]
+Position = Callable[[], Awaitable[int | None]]
 
+QUEUED = "thread.run.queued"
 DONE = b"event: done\ndata: [DONE]\n\n"
 HEARTBEAT = b": waiting\n\n"
 HEARTBEAT_HEADER = "x-heartbeat-seconds"
@@ -37,20 +39,29 @@ HEADERS = {
 STOPPED = "The stream ended before the run: it was deleted, or the server is ending."
 
 
-def stream_events(follow: Follow, run: Run, heartbeat: float, after: int = 0) -> StreamingResponse:
-    """Answer with a run's events behind a number, until it pauses or ends."""
-    frames = _frames(follow(run, after, heartbeat), run.status in PAUSES)
+def stream_events(
+    follow: Follow, run: Run, heartbeat: float, after: int, position: Position
+) -> StreamingResponse:
+    """Answer with a run's events behind a number, until it pauses or ends.
+
+    While it waits for its turn, the signs of life tell its `position` in the queue.
+    """
+    frames = _frames(follow(run, after, heartbeat), position, run.status in PAUSES)
     return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
 
 
 async def _frames(
-    batches: AsyncIterator[Sequence[RunEvent]], over: bool
+    batches: AsyncIterator[Sequence[RunEvent]], position: Position, over: bool
 ) -> AsyncGenerator[bytes, None]:
+    begun = False
     try:
         async for batch in batches:
             if not batch:
-                yield HEARTBEAT
+                place = None if begun else await position()
+                begun = begun or place is None
+                yield f": queued {place}\n\n".encode() if place else HEARTBEAT
                 continue
+            begun = batch[-1].name != QUEUED
             over = ends_stream(batch[-1])
             yield b"".join(_frame(event) for event in batch)
     except Exception:  # the stream's outermost frame: silence would look like an end

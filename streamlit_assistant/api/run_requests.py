@@ -14,7 +14,6 @@ from streamlit_assistant.records import Assistant, Run, new_id
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 MOST_OUTPUTS = 1_000  # in one request
-RUN_SECONDS = 600  # a run expires ten minutes after it was created
 
 
 class ModifyRun(Body):
@@ -42,9 +41,13 @@ def to_run(
     assistant: Assistant,
     thread_id: str,
     now: int,
+    run_seconds: int,
     tool_resources: Mapping[str, Any] = NOTHING,
 ) -> Run:
-    """Return a queued run with everything resolved; `tool_resources` override the assistant's."""
+    """Return a queued run with everything resolved; `tool_resources` override the assistant's.
+
+    It expires after `run_seconds`.
+    """
     tools = assistant.tools if body.tools is None else to_tools(body.tools)
     check_tool_choice(body.tool_choice, tools)
     return Run(
@@ -53,7 +56,7 @@ def to_run(
         thread_id=thread_id,
         assistant_id=assistant.id,
         created_at=now,
-        expires_at=now + RUN_SECONDS,
+        expires_at=now + run_seconds,
         model=body.model or assistant.model,
         instructions=_instructions(body, assistant),
         tools=tools,

@@ -29,7 +29,11 @@ from streamlit_assistant.errors import InvalidRequest
 from streamlit_assistant.file_records import FilledVectorStore
 from streamlit_assistant.records import Assistant, Clock, Message, Run, Thread
 from streamlit_assistant.runs import EventHub, RunExecutor
+from streamlit_assistant.runs.channel import PAUSES
+from streamlit_assistant.runs.transitions import waits
 from streamlit_assistant.store import Store
+
+POSITION_HEADER = "x-queue-position"
 
 
 class RunEndpoints:
@@ -42,12 +46,15 @@ class RunEndpoints:
         executor: RunExecutor,
         hub: EventHub,
         clock: Clock,
+        run_seconds: int,
     ) -> None:
+        """A run expires `run_seconds` after it was created."""
         self._store = store
         self._links = links
         self._executor = executor
         self._hub = hub
         self._clock = clock
+        self._run_seconds = run_seconds
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes under `/v1`."""
@@ -73,7 +80,8 @@ class RunEndpoints:
         thread = await self._store.threads.get(owner(request), thread_id)
         assistant = await self._assistant(request, body.assistant_id)
         now = int(self._clock())
-        run = replace(to_run(body, assistant, thread.id, now), includes_results=includes_results)
+        run = to_run(body, assistant, thread.id, now, self._run_seconds)
+        run = replace(run, includes_results=includes_results)
         more = to_messages(body.additional_messages or (), thread.id, now, "additional_messages")
         return await self._start(request, bool(body.stream), run, more)
 
@@ -88,7 +96,7 @@ class RunEndpoints:
         links = self._links
         resources, more_stores = await links.resources(mine, new.tool_resources, expiring=True)
         thread, messages = to_thread(new, mine, now, resources, "thread.")
-        run = to_run(body, assistant, thread.id, now, own)
+        run = to_run(body, assistant, thread.id, now, self._run_seconds, own)
         made = [*stores, *more_stores]
         return await self._start(request, bool(body.stream), run, messages, thread, made)
 
@@ -101,13 +109,14 @@ class RunEndpoints:
     async def retrieve(self, request: Request) -> JSONResponse:
         """`GET /threads/{thread_id}/runs/{run_id}`; says when to ask again."""
         run = await self._run(request)
-        age = self._executor.age(run.id)
-        if age is not None and is_poll_helper(request.headers):
+        if run.status not in PAUSES and is_poll_helper(request.headers):
             # It would ask again and again: it is answered once there is something to say.
-            await self._hub.until_paused(run.id, LONGEST_HOLD_SECONDS)
+            await self._hub.until_paused(run, LONGEST_HOLD_SECONDS)
             run = await self._run(request)
-        waited = self._clock() - run.created_at if age is None else age
-        return JSONResponse(responses.run(run), headers=poll_headers(waited))
+        headers = poll_headers(self._executor.age(run))
+        if (position := await self._position(run)) is not None:
+            headers[POSITION_HEADER] = str(position)
+        return JSONResponse(responses.run(run), headers=headers)
 
     async def modify(self, request: Request) -> JSONResponse:
         """`POST /threads/{thread_id}/runs/{run_id}`: metadata only, in any status."""
@@ -127,7 +136,7 @@ class RunEndpoints:
         outputs = [(given.tool_call_id, given.output or "") for given in body.tool_outputs]
         resumed = await self._executor.submit(run.thread_id, run.id, outputs)
         if body.stream:
-            return stream_events(self._hub.follow, resumed, heartbeat, resumed.last_event)
+            return self._streamed(request, resumed, heartbeat, resumed.last_event)
         return JSONResponse(responses.run(resumed))
 
     async def cancel(self, request: Request) -> JSONResponse:
@@ -141,8 +150,7 @@ class RunEndpoints:
         Replays the run's events behind `Last-Event-ID` (or `?after=`), then goes on live.
         """
         run = await self._run(request)
-        heartbeat = heartbeat_seconds(request)
-        return stream_events(self._hub.follow, run, heartbeat, _last_seen(request))
+        return self._streamed(request, run, heartbeat_seconds(request), _last_seen(request))
 
     async def _start(
         self,
@@ -159,8 +167,22 @@ class RunEndpoints:
         await self._executor.create(run, messages, thread, stores)
         self._links.stored(messages, stores)
         if stream:
-            return stream_events(self._hub.follow, run, heartbeat)
+            return self._streamed(request, run, heartbeat)
         return JSONResponse(responses.run(run))
+
+    def _streamed(self, request: Request, run: Run, heartbeat: float, after: int = 0) -> Response:
+        async def position() -> int | None:
+            return await self._position(await self._store.runs.get(run.thread_id, run.id))
+
+        stream = stream_events(self._hub.follow, run, heartbeat, after, position)
+        # Where the same can be had again, should this answer get lost.
+        here = f"/threads/{run.thread_id}/runs/{run.id}/events?after={after}"
+        stream.headers["Content-Location"] = request.scope.get("root_path", "") + here
+        return stream
+
+    async def _position(self, run: Run) -> int | None:
+        """Return a run's place in the queue, 1 for the next; None if it does not wait."""
+        return await self._store.queue.position(run.id) if waits(run) else None
 
     async def _assistant(self, request: Request, assistant_id: str) -> Assistant:
         check_id(request, "assistant_id", assistant_id)

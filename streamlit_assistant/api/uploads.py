@@ -17,7 +17,7 @@ from streamlit_assistant.files.library import MOST_PART_BYTES, FileLibrary
 
 
 class UploadEndpoints:
-    """Create, add a part, complete, cancel."""
+    """Create, retrieve, add a part, complete, cancel."""
 
     def __init__(self, library: FileLibrary) -> None:
         self._library = library
@@ -27,6 +27,7 @@ class UploadEndpoints:
         one = "/uploads/{upload_id}"
         return [
             Route("/uploads", self.create, methods=["POST"]),
+            Route(one, self.retrieve, methods=["GET"]),
             Route(f"{one}/parts", self.add_part, methods=["POST"]),
             Route(f"{one}/complete", self.complete, methods=["POST"]),
             Route(f"{one}/cancel", self.cancel, methods=["POST"]),
@@ -44,6 +45,12 @@ class UploadEndpoints:
             expires_after=body.expires_after.seconds if body.expires_after else None,
         )
         return JSONResponse(file_responses.upload(upload))
+
+    async def retrieve(self, request: Request) -> JSONResponse:
+        """`GET /uploads/{upload_id}`, our extension: what has become of it."""
+        upload_id = path_id(request, "upload_id")
+        upload, file = await self._library.upload(owner(request), upload_id)
+        return JSONResponse(file_responses.upload(upload, file))
 
     async def add_part(self, request: Request) -> JSONResponse:
         """`POST /uploads/{upload_id}/parts`, a form with the bytes in it"""

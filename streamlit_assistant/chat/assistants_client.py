@@ -1,13 +1,16 @@
 """Sync column: the calls a chat makes, one request each; here foreign errors become ChatError.
 
-Nothing here tries twice: whether that is safe is for the callers to know.
+Nothing here tries twice. Every POST is sent with a key, under which our server does it only once:
+whoever tries again gives the same key.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx2
 import openai
@@ -27,8 +30,9 @@ CONNECT_TIMEOUT = 5.0  # seconds
 READ_TIMEOUT = 15.0  # seconds
 HEARTBEAT_HEADER = {"X-Heartbeat-Seconds": "0.25"}
 EXTENSION_HEADERS = {"OpenAI-Beta": "assistants=v2"}  # the SDK adds it to the routes it knows
-MARK = "chat_post"  # metadata key: tells what one attempt to post made from everything else
-NEWEST = 5  # objects to look through for a mark, should others have posted since
+KEY_HEADER = "Idempotency-Key"  # a server that shows it in its answers has understood it
+# Before these a request has not been sent, after the others of their kind it may have been.
+NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class PolledRun:
     state: RunState
     poll_after: float | None
     request_id: str | None
+    position: int | None = None  # in the queue, while it waits there (an extension)
 
 
 class EventStream:
@@ -66,43 +71,43 @@ class AssistantsClient:
         self._client = client.with_options(max_retries=0, timeout=timeout)
         self._threads = self._client.beta.threads
         self._wall_clock = wall_clock
+        self.knows_keys = True  # the server does; taken for granted until an answer lacks its key
 
-    def create_thread(self) -> str:
+    def create_thread(self, key: str) -> str:
         """Create an empty thread and return its id."""
-        with self._border():
-            return _read(Thread, self._threads.with_raw_response.create().content).id
+        with self._posting():
+            answer = self._threads.with_raw_response.create(extra_headers={KEY_HEADER: key})
+            self._note(answer.headers)
+            return _read(Thread, answer.content).id
 
-    def post_message(self, thread_id: str, text: str, mark: str) -> ChatMessage:
+    def post_message(self, thread_id: str, text: str, key: str) -> ChatMessage:
         """Add a person's message to the thread."""
-        with self._border():
+        with self._posting():
             answer = self._threads.messages.with_raw_response.create(
-                thread_id, role="user", content=text, metadata={MARK: mark}
+                thread_id, role="user", content=text, extra_headers={KEY_HEADER: key}
             )
+            self._note(answer.headers)
             return _read(Message, answer.content).record()
 
-    def find_message(self, thread_id: str, mark: str) -> ChatMessage | None:
-        """The newest message with this mark."""
-        newest, _ = self._list_messages(thread_id, NEWEST)
-        return next((each.record() for each in newest if _bears(each.metadata, mark)), None)
-
-    def create_run(self, thread_id: str, assistant_id: str, mark: str) -> PolledRun:
+    def create_run(self, thread_id: str, assistant_id: str, key: str) -> PolledRun:
         """Start a run without following it."""
-        with self._border():
+        with self._posting():
             answer = self._threads.runs.with_raw_response.create(
-                thread_id, assistant_id=assistant_id, metadata={MARK: mark}
+                thread_id, assistant_id=assistant_id, extra_headers={KEY_HEADER: key}
             )
+            self._note(answer.headers)
             return _polled(answer.http_response)
 
-    def stream_run(self, thread_id: str, assistant_id: str, mark: str) -> EventStream:
-        """Start a run and stay on the line for its events."""
-        with self._border():
+    def stream_run(self, thread_id: str, assistant_id: str, key: str) -> EventStream:
+        """Start a run, or find the one started with this key; stay on the line for its events."""
+        with self._posting():
             stream = self._threads.runs.create(
                 thread_id,
                 assistant_id=assistant_id,
-                metadata={MARK: mark},
                 stream=True,
-                extra_headers=HEARTBEAT_HEADER,
+                extra_headers=HEARTBEAT_HEADER | {KEY_HEADER: key},
             )
+        self._note(stream.response.headers)
         return EventStream(stream)
 
     def run_events(self, thread_id: str, run_id: str, after: int | None = None) -> EventStream:
@@ -120,14 +125,11 @@ class AssistantsClient:
             )
         return EventStream(stream)
 
-    def find_run(self, thread_id: str, mark: str) -> RunState | None:
-        """The newest run with this mark."""
-        newest = self._newest_runs(thread_id, NEWEST)
-        return next((run.record() for run in newest if _bears(run.metadata, mark)), None)
-
     def latest_run(self, thread_id: str) -> RunState | None:
         """The thread's newest run."""
-        return next((run.record() for run in self._newest_runs(thread_id, 1)), None)
+        with self._border():
+            answer = self._threads.runs.with_raw_response.list(thread_id, limit=1, order="desc")
+            return next((run.record() for run in _read(Page[Run], answer.content).data), None)
 
     def retrieve_run(self, thread_id: str, run_id: str) -> PolledRun:
         """Look at a run."""
@@ -135,10 +137,12 @@ class AssistantsClient:
             answer = self._threads.runs.with_raw_response.retrieve(run_id, thread_id=thread_id)
             return _polled(answer.http_response)
 
-    def cancel_run(self, thread_id: str, run_id: str) -> None:
+    def cancel_run(self, thread_id: str, run_id: str, key: str) -> None:
         """Ask the server to stop a run."""
         with self._border():
-            self._threads.runs.with_raw_response.cancel(run_id, thread_id=thread_id)
+            self._threads.runs.with_raw_response.cancel(
+                run_id, thread_id=thread_id, extra_headers={KEY_HEADER: key}
+            )
 
     def answer(self, thread_id: str, run_id: str) -> ChatMessage | None:
         """The newest message the run wrote."""
@@ -178,13 +182,21 @@ class AssistantsClient:
                 run_id=run_id or openai.omit,
             )
             newest_first = _read(Page[Message], answer.content).data
-        count = answer.headers.get("x-message-count", "")
-        return newest_first, int(count) if count.isdecimal() else None
+        return newest_first, _number(answer.headers.get("x-message-count"))
 
-    def _newest_runs(self, thread_id: str, limit: int) -> list[Run]:
-        with self._border():
-            answer = self._threads.runs.with_raw_response.list(thread_id, limit=limit, order="desc")
-            return _read(Page[Run], answer.content).data
+    def _note(self, headers: httpx2.Headers) -> None:
+        self.knows_keys = KEY_HEADER in headers
+
+    @contextmanager
+    def _posting(self) -> Iterator[None]:
+        try:
+            with self._border():
+                yield
+        except ChatError as error:
+            # Nobody knows whether it was done, and such a server would do it once more.
+            if not self.knows_keys and _may_be_done(error):
+                error.transient = False
+            raise
 
     @contextmanager
     def _border(self) -> Iterator[None]:
@@ -208,8 +220,16 @@ def _read(payload: type[P], content: bytes) -> P:
 
 
 def _polled(answer: httpx2.Response) -> PolledRun:
-    state = _read(Run, answer.content).record()
-    return PolledRun(state, poll_after(answer.headers), answer.headers.get("x-request-id"))
+    return PolledRun(
+        _read(Run, answer.content).record(),
+        poll_after(answer.headers),
+        answer.headers.get("x-request-id"),
+        _number(answer.headers.get("x-queue-position")),
+    )
+
+
+def _number(header: str | None) -> int | None:
+    return int(header) if header and re.fullmatch("[0-9]{1,9}", header) else None
 
 
 def _segment(object_id: str) -> str:
@@ -219,5 +239,13 @@ def _segment(object_id: str) -> str:
     return quote(object_id, safe="")
 
 
-def _bears(metadata: dict[str, object] | None, mark: str) -> bool:
-    return (metadata or {}).get(MARK) == mark
+def new_key() -> str:
+    """A key for a request, to be given again whenever the same request is."""
+    return uuid4().hex
+
+
+def _may_be_done(error: ChatError) -> bool:
+    refusal = error.__cause__
+    if isinstance(refusal, openai.APIConnectionError):
+        return not isinstance(refusal.__cause__, NOT_SENT)
+    return error.kind in ("unreachable", "server")

@@ -85,7 +85,6 @@ class Message(BaseModel):
     status: str | None = None
     incomplete_details: Reason | None = None
     run_id: str | None = None
-    metadata: dict[str, object] | None = None
 
     def record(self) -> ChatMessage:
         """The same for the page; parts are paragraphs of their own."""
@@ -114,7 +113,6 @@ class Run(BaseModel):
     status: str = Field(min_length=1)
     last_error: LastError | None = None
     incomplete_details: Reason | None = None
-    metadata: dict[str, object] | None = None
 
     def record(self) -> RunState:
         """The same for the page; what cut a run short is its error code."""

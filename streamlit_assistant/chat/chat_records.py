@@ -64,6 +64,7 @@ class Waiting:
 
     elapsed: float
     status: str
+    position: int | None = None  # in the queue, if the server says so; 1: its turn is next
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,17 @@
 
 import logging
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
-from uuid import uuid4
 
 from pydantic import ValidationError
 
-from streamlit_assistant.chat.assistants_client import AssistantsClient, EventStream, PolledRun
+from streamlit_assistant.chat.assistants_client import (
+    AssistantsClient,
+    EventStream,
+    PolledRun,
+    new_key,
+)
 from streamlit_assistant.chat.assistants_payloads import MessageDelta, Run, StreamError
 from streamlit_assistant.chat.chat_errors import ChatError
 from streamlit_assistant.chat.chat_records import (
@@ -20,7 +24,6 @@ from streamlit_assistant.chat.chat_records import (
     Waiting,
 )
 from streamlit_assistant.chat.patience import Patience, Timing
-from streamlit_assistant.chat.posting import post_once
 from streamlit_assistant.chat.run_polling import poll_run
 from streamlit_assistant.chat.streamed_answer import StreamedAnswer
 from streamlit_assistant.event_frames import Frame, StreamBroken, Tick
@@ -29,21 +32,27 @@ logger = logging.getLogger(__name__)
 
 POST_PATIENCE = 20.0  # seconds: somebody is watching the spinner
 RUN_PATIENCE = 60.0  # seconds: long enough for the server to be restarted
+STARTS = 3  # streams of a new run, of which none got as far as naming it
 
 _RUN_EVENT = re.compile(r"thread\.run\.\w+")  # not the steps of runs
 
 
 class Progress:
-    """How long a turn has been going on and where its run stands."""
+    """How long a turn has been going on, where its run stands, and where in the queue."""
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
         self._began = timing.monotonic()
         self.status = "queued"
+        self.position: int | None = None
+
+    def note(self, status: str, position: int | None = None) -> None:
+        """Take in where the run stands."""
+        self.status, self.position = status, position
 
     def waiting(self) -> Waiting:
         """A sign of life as of now."""
-        return Waiting(self._timing.monotonic() - self._began, self.status)
+        return Waiting(self._timing.monotonic() - self._began, self.status, self.position)
 
 
 class RunFollower:
@@ -64,7 +73,6 @@ class RunFollower:
         self._progress = progress
         self._thread_id = thread_id
         self._streaming = streaming
-        self._mark = uuid4().hex
         self._answer = StreamedAnswer()
         self._run_id: str | None = None
         self._last_event: int | None = None
@@ -73,28 +81,39 @@ class RunFollower:
 
     def start(self, assistant_id: str) -> Generator[Update, None, None]:
         """Create a run and follow it."""
-
-        def create() -> EventStream | RunState:
-            if self._streaming:
-                return self._api.stream_run(self._thread_id, assistant_id, self._mark)
-            made = self._api.create_run(self._thread_id, assistant_id, self._mark)
-            self._request_id = made.request_id
-            return made.state
-
-        created = yield from post_once(
-            self._posting, create, self._find_run, self._progress.waiting
+        thread_id, key = self._thread_id, new_key()
+        if self._streaming:
+            run = yield from self._start_stream(
+                lambda: self._api.stream_run(thread_id, assistant_id, key)
+            )
+            yield from self._finish(run)
+            return
+        made = yield from self._posting.insist(
+            lambda: self._api.create_run(thread_id, assistant_id, key), sign=self._progress.waiting
         )
-        if isinstance(created, RunState):
-            yield from self.attach(created.id)
-        else:
-            yield from self._follow(created)
+        self._request_id = made.request_id
+        yield from self.attach(made.state.id)
 
     def attach(self, run_id: str) -> Generator[Update, None, None]:
         """Follow a run that exists already, from its first word on."""
         self._run_id = run_id
-        yield from self._follow(self._events())
+        run = yield from self._follow(self._events())
+        yield from self._finish(run)
 
-    def _follow(self, stream: EventStream | None) -> Generator[Update, None, None]:
+    def _start_stream(
+        self, start: Callable[[], EventStream]
+    ) -> Generator[Update, None, RunState | None]:
+        run, patience = None, self._posting
+        for _ in range(STARTS):
+            stream = yield from patience.insist(start, sign=self._progress.waiting)
+            run = yield from self._follow(stream)
+            if self._run_id is not None or not self._api.knows_keys:
+                break
+            # The same request once more gives the same run's events, from their first one.
+            patience = self._patience
+        return run
+
+    def _follow(self, stream: EventStream | None) -> Generator[Update, None, RunState | None]:
         run: RunState | None = None
         while stream is not None:
             seen = self._last_event
@@ -106,9 +125,7 @@ class RunFollower:
                 # Only a stream that got on is worth another one; frames without numbers
                 # cannot be taken up again without showing words twice.
                 stream = self._events() if self._last_event not in (None, seen) else None
-        if run is None:
-            run = yield from self._poll()
-        yield from self._finish(run)
+        return run
 
     def _events(self) -> EventStream | None:
         if self._run_id is None or not self._streaming:
@@ -124,6 +141,7 @@ class RunFollower:
         with closing(stream):
             for event in stream:
                 if isinstance(event, Tick):
+                    self._progress.position = event.position
                     yield self._progress.waiting()
                 elif event.event in ("error", "done"):
                     self._complaint = _complaint_in(event)
@@ -149,7 +167,8 @@ class RunFollower:
                 return TextDelta(words) if words else self._progress.waiting()
             if _RUN_EVENT.fullmatch(frame.event):
                 run = Run.model_validate_json(frame.data).record()
-                self._run_id, self._progress.status = run.id, run.status
+                self._run_id = run.id
+                self._progress.note(run.status)
                 if not run.active:
                     return run
         except ValidationError as exc:
@@ -157,26 +176,29 @@ class RunFollower:
         return self._progress.waiting()
 
     def _poll(self) -> Generator[Update, None, RunState]:
-        run_id = (yield from self._lost_run()) if self._run_id is None else self._run_id
+        run_id = (yield from self._unnamed_run()) if self._run_id is None else self._run_id
 
         def look() -> PolledRun:
             polled = self._api.retrieve_run(self._thread_id, run_id)
-            self._progress.status = polled.state.status
+            self._progress.note(polled.state.status, polled.position)
             return polled
 
         polled = yield from poll_run(look, self._patience, self._progress.waiting)
         self._request_id = self._request_id or polled.request_id
         return polled.state
 
-    def _lost_run(self) -> Generator[Update, None, str]:
-        # The stream of a new run broke before it named the run.
-        run = yield from self._patience.insist(self._find_run, sign=self._progress.waiting)
-        if run is None:
+    def _unnamed_run(self) -> Generator[Update, None, str]:
+        # A server that knows no keys is not asked twice: what holds the thread now is the new run.
+        run = yield from self._patience.insist(
+            lambda: self._api.latest_run(self._thread_id), sign=self._progress.waiting
+        )
+        if run is None or not run.active:
             detail = self._complaint or "The server started no run."
             raise ChatError("server", detail, self._request_id)
         return run.id
 
-    def _finish(self, run: RunState) -> Generator[Update, None, None]:
+    def _finish(self, seen: RunState | None) -> Generator[Update, None, None]:
+        run = seen or (yield from self._poll())
         message = yield from self._patience.insist(
             lambda: self._api.answer(self._thread_id, run.id), sign=self._progress.waiting
         )
@@ -190,9 +212,6 @@ class RunFollower:
             error_code=run.error_code,
             request_id=self._request_id,
         )
-
-    def _find_run(self) -> RunState | None:
-        return self._api.find_run(self._thread_id, self._mark)
 
 
 def _complaint_in(frame: Frame) -> str:

@@ -32,7 +32,8 @@ def _is_download(response: Any) -> bool:
 def _is_extension(request: Any) -> bool:
     path: str = request.url.path.removeprefix("/v1")
     listing = request.method == "GET" and path == "/threads"
-    return listing or path.endswith("/events") or path in ("/nowhere", "/no\nwhere")
+    upload = request.method == "GET" and path.startswith("/uploads/")
+    return listing or upload or path.endswith("/events") or path in ("/nowhere", "/no\nwhere")
 
 
 @pytest.fixture(scope="session")

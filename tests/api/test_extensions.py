@@ -2,8 +2,11 @@
 
 import httpx
 import openai
+import pytest
 
 from tests.conftest import API_KEY, LiveServer
+
+pytestmark = pytest.mark.both_databases
 
 HEADERS = {"Authorization": f"Bearer {API_KEY}"}
 

@@ -12,6 +12,8 @@ from tests.conftest import serve
 from tests.upstream import model_server
 from tests.upstream_scripts import Answer
 
+pytestmark = pytest.mark.both_databases
+
 
 def count(http: httpx.Client, thread_id: str) -> str:
     return http.get(f"/threads/{thread_id}/messages").headers["x-message-count"]

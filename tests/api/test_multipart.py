@@ -1,7 +1,7 @@
 """Forms with a file in them, read as they come, however they are cut and whatever they hold."""
 
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,23 @@ from starlette.requests import Request
 
 from streamlit_assistant.api.multipart import Form, incoming_form
 from streamlit_assistant.errors import InvalidRequest
-from streamlit_assistant.files.blobs import BlobStore, Draft
+from streamlit_assistant.files.blobs import Draft
+from streamlit_assistant.files.folder_blobs import FolderBlobs
 
 MEGABYTE = 1024 * 1024
 FORM = "multipart/form-data; boundary=b"
 
 
+class NoRows:
+    """Nobody refers to any bytes."""
+
+    async def unused(self, hashes: Collection[str]) -> list[str]:
+        return list(hashes)
+
+
 @pytest.fixture
-async def blobs(tmp_path: Path) -> BlobStore:
-    opened = BlobStore(tmp_path / "files")
+async def blobs(tmp_path: Path) -> FolderBlobs:
+    opened = FolderBlobs(tmp_path / "files", NoRows())
     await opened.open()
     return opened
 
@@ -54,14 +62,15 @@ def file(content: bytes = b"content", naming: str = 'filename="a.txt"') -> bytes
     return f'Content-Disposition: form-data; name="file"; {naming}\r\n\r\n'.encode() + content
 
 
-async def read(blobs: BlobStore, sender: Sender, most_bytes: int = 100 * MEGABYTE) -> Form:
+async def read(blobs: FolderBlobs, sender: Sender, most_bytes: int = 100 * MEGABYTE) -> Form:
     async def receive(pieces: AsyncIterator[bytes]) -> Draft:
         return await blobs.receive(pieces, most_bytes)
 
     async with incoming_form(sender.request) as incoming:
         form = await incoming.read("file", receive)
         if form.draft is not None:
-            await blobs.keep(form.draft)
+            async with form.draft.kept():
+                pass
         return form
 
 
@@ -69,13 +78,13 @@ def whole(raw: bytes, **options: Any) -> Sender:
     return Sender(iter([raw]), **options)
 
 
-async def content(blobs: BlobStore, form: Form) -> bytes:
+async def content(blobs: FolderBlobs, form: Form) -> bytes:
     assert form.draft is not None
     return b"".join([piece async for piece in blobs.read(form.draft.sha256)])
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-async def test_it_does_not_matter_where_the_body_is_cut(blobs: BlobStore, size: int) -> None:
+async def test_it_does_not_matter_where_the_body_is_cut(blobs: FolderBlobs, size: int) -> None:
     inside = b"\r\n--\r\n--bb\r\n-\r\r\n--"
     raw = body(field("purpose", b"vision"), file(inside), field("x", "中".encode()))
 
@@ -85,7 +94,7 @@ async def test_it_does_not_matter_where_the_body_is_cut(blobs: BlobStore, size: 
     assert await content(blobs, form) == inside
 
 
-async def test_fields_may_stand_before_and_behind_the_file(blobs: BlobStore) -> None:
+async def test_fields_may_stand_before_and_behind_the_file(blobs: FolderBlobs) -> None:
     fields = [field("purpose", b"vision"), field("expires_after[seconds]", b"3600")]
     expected = {"purpose": "vision", "expires_after": {"seconds": "3600"}, "file": "a.txt"}
 
@@ -94,7 +103,7 @@ async def test_fields_may_stand_before_and_behind_the_file(blobs: BlobStore) -> 
 
 
 async def test_nothing_of_a_broken_body_gets_into_the_log(
-    blobs: BlobStore, caplog: pytest.LogCaptureFixture
+    blobs: FolderBlobs, caplog: pytest.LogCaptureFixture
 ) -> None:
     for raw in (b"--bXsecret", b"--b\r\nsecret=name\r\n", b"secret", body(file()) + b"--secret"):
         with suppress(InvalidRequest):
@@ -103,7 +112,7 @@ async def test_nothing_of_a_broken_body_gets_into_the_log(
     assert caplog.text == ""
 
 
-async def test_an_object_may_be_a_field_of_json(blobs: BlobStore) -> None:
+async def test_an_object_may_be_a_field_of_json(blobs: FolderBlobs) -> None:
     form = await read(blobs, whole(body(field("expires_after", b'{"seconds": 1}'))))
 
     assert form.fields == {"expires_after": {"seconds": 1}}
@@ -126,7 +135,7 @@ async def test_an_object_may_be_a_field_of_json(blobs: BlobStore) -> None:
         ("x=1", "upload"),
     ],
 )
-async def test_the_files_name_is_understood(blobs: BlobStore, naming: str, name: str) -> None:
+async def test_the_files_name_is_understood(blobs: FolderBlobs, naming: str, name: str) -> None:
     assert (await read(blobs, whole(body(file(naming=naming))))).fields == {"file": name}
 
 
@@ -152,7 +161,7 @@ async def test_the_files_name_is_understood(blobs: BlobStore, naming: str, name:
     ],
 )
 async def test_what_cannot_be_read_is_refused_in_words(
-    blobs: BlobStore, raw: bytes, kind: str, said: str, tmp_path: Path
+    blobs: FolderBlobs, raw: bytes, kind: str, said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InvalidRequest, match=said):
         await read(blobs, whole(raw, kind=kind))
@@ -160,7 +169,7 @@ async def test_what_cannot_be_read_is_refused_in_words(
     assert list((tmp_path / "files" / "incoming").iterdir()) == []
 
 
-async def test_a_connection_that_ends_leaves_no_draft(blobs: BlobStore, tmp_path: Path) -> None:
+async def test_a_connection_that_ends_leaves_no_draft(blobs: FolderBlobs, tmp_path: Path) -> None:
     pieces = iter([b"--b\r\n" + file(b"x" * 3 * MEGABYTE)])
 
     with pytest.raises(InvalidRequest, match="the connection ended before it did"):
@@ -169,7 +178,7 @@ async def test_a_connection_that_ends_leaves_no_draft(blobs: BlobStore, tmp_path
     assert list((tmp_path / "files" / "incoming").iterdir()) == []
 
 
-async def test_the_rest_of_a_refused_body_is_heard(blobs: BlobStore) -> None:
+async def test_the_rest_of_a_refused_body_is_heard(blobs: FolderBlobs) -> None:
     raw = body(field("a"), field("a"), file(b"x" * MEGABYTE))
     sender = Sender(raw[n : n + 1000] for n in range(0, len(raw), 1000))
 
@@ -179,7 +188,7 @@ async def test_the_rest_of_a_refused_body_is_heard(blobs: BlobStore) -> None:
     assert sender.sent == len(raw)
 
 
-async def test_forty_megabytes_pass_through_without_being_held(blobs: BlobStore) -> None:
+async def test_forty_megabytes_pass_through_without_being_held(blobs: FolderBlobs) -> None:
     def pieces() -> Iterator[bytes]:
         yield b"--b\r\n" + file(b"")
         for n in range(640):

@@ -76,6 +76,22 @@ def test_a_cancelled_upload_takes_no_parts(client: openai.OpenAI) -> None:
         client.uploads.cancel(upload.id)
 
 
+def test_what_has_become_of_an_upload_can_be_asked(http: httpx.Client, upload_id: str) -> None:
+    def look() -> httpx.Response:
+        return http.get(f"/uploads/{upload_id}")
+
+    pending = look().json()
+    part = add_part(http, upload_id)
+    done = http.post(f"/uploads/{upload_id}/complete", json={"part_ids": [part]})
+    completed = look()
+    http.delete(f"/files/{done.json()['file']['id']}")
+
+    assert pending["status"] == "pending"
+    assert completed.json() == done.json()
+    assert look().json() == {**pending, "status": "completed"}
+    assert http.get("/uploads/upload_unknown").status_code == 404
+
+
 def test_an_uploaded_file_expires_when_it_was_asked_to(http: httpx.Client) -> None:
     expires = {"anchor": "created_at", "seconds": 7200}
     upload = http.post("/uploads", json={**NEW, "expires_after": expires}).json()

@@ -6,6 +6,8 @@ import pytest
 
 from tests.conftest import API_KEY, LiveServer
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_an_assistant_lives_through_all_five_operations(client: openai.OpenAI) -> None:
     made = client.beta.assistants.create(

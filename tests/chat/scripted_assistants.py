@@ -48,7 +48,10 @@ def refusal(
 
 
 class ScriptedAssistants:
-    """Threads, messages and runs in memory; `extensions` are those of our own server."""
+    """Threads, messages and runs in memory; `extensions` are those of our own server.
+
+    One of them: a POST with a key that was answered before is answered alike, and nothing is done.
+    """
 
     def __init__(self, *scripts: RunScript, extensions: bool = True) -> None:
         self.time = FakeTime()
@@ -59,6 +62,8 @@ class ScriptedAssistants:
         self.runs: list[Run] = []
         self.requests: list[tuple[str, httpx.Request, float]] = []
         self.bodies: list[ScriptedBody] = []
+        self._answers: dict[str, Callable[[], httpx.Response]] = {}
+        self._keyed: dict[str, bytes] = {}
         self._mishaps: defaultdict[str, list[Mishap]] = defaultdict(list)
         self._ids: Counter[str] = Counter()
         self.router = respx.Router(assert_all_called=False)
@@ -102,7 +107,7 @@ class ScriptedAssistants:
     def run(self, thread_id: str, script: RunScript | None = None) -> Run:
         """Start a run that no request asked for."""
         script = script or RunScript()
-        run = Run(self._new_id("run"), thread_id, script, {}, [*script.looks], [*script.cuts])
+        run = Run(self._new_id("run"), thread_id, script, [*script.looks], [*script.cuts])
         self.runs.append(run)
         return run
 
@@ -132,16 +137,37 @@ class ScriptedAssistants:
                 return refusal(401, message, code="invalid_api_key")
             mishap = self._mishaps[operation].pop(0) if self._mishaps[operation] else None
             if isinstance(mishap, LostAnswer):
-                handler(request, **ids)
+                self._carry_out(handler, request, **ids)
                 mishap = mishap.error
             if isinstance(mishap, Exception):
                 raise mishap
-            return mishap or handler(request, **ids)
+            return mishap or self._carry_out(handler, request, **ids)
 
         route = self.router.route(
             path__regex=rf"^/v1{path}$", **({"method": method} if method else {})
         )
         route.mock(side_effect=answer)
+
+    def _carry_out(self, handler: Handler, request: httpx.Request, **ids: str) -> httpx.Response:
+        key = request.headers.get("idempotency-key")
+        assert (key is not None) == (request.method == "POST")
+        if key is None:
+            return handler(request, **ids)
+        assert self._keyed.setdefault(key, request.content) == request.content
+        if not self.extensions:
+            return handler(request, **ids)
+        answer = self._answers[key]() if key in self._answers else handler(request, **ids)
+        answer.headers["idempotency-key"] = key
+        if answer.status_code == 200:
+            self._answers[key] = self._again(answer, request)
+        return answer
+
+    def _again(
+        self, answer: httpx.Response, request: httpx.Request
+    ) -> Callable[[], httpx.Response]:
+        if answer.headers["content-type"].startswith("text/event-stream"):
+            return lambda: self._stream(answer.extensions["run"], request)
+        return lambda: httpx.Response(200, content=answer.content, headers=answer.headers)
 
     def _anything_else(self, request: httpx.Request) -> httpx.Response:
         return refusal(404, f"Invalid URL ({request.method} {request.url.path})")
@@ -171,7 +197,7 @@ class ScriptedAssistants:
                 400, "Invalid 'content': string too long.", code="string_above_max_length"
             )
         assert body["role"] == "user"
-        made = self.say(thread_id, body["content"], metadata=body["metadata"])
+        made = self.say(thread_id, body["content"])
         return httpx.Response(200, json=made)
 
     def _list_messages(self, request: httpx.Request, thread_id: str) -> httpx.Response:
@@ -192,7 +218,6 @@ class ScriptedAssistants:
         body = json.loads(request.content)
         assert body["assistant_id"] == ASSISTANT
         run = self.run(thread_id, self.scripts.pop(0) if self.scripts else None)
-        run.metadata = body["metadata"]
         if body.get("stream"):
             return self._stream(run, request)
         return httpx.Response(200, json=run.body(), headers={"x-request-id": "req_run"})
@@ -213,6 +238,9 @@ class ScriptedAssistants:
             self._end(run)
             body = run.body()
         headers = {"x-request-id": "req_poll"}
+        waited = len(run.script.looks) - len(run.looks_left) - 1
+        if body["status"] == "queued" and waited < len(run.script.places):
+            headers["x-queue-position"] = str(run.script.places[waited])
         if run.script.poll_after_ms is not None:
             headers["openai-poll-after-ms"] = run.script.poll_after_ms
         return httpx.Response(200, json=body, headers=headers)
@@ -245,7 +273,7 @@ class ScriptedAssistants:
         body = ScriptedBody(chunks())
         self.bodies.append(body)
         headers = {"content-type": "text/event-stream", "x-request-id": "req_stream"}
-        return httpx.Response(200, headers=headers, stream=body)
+        return httpx.Response(200, headers=headers, stream=body, extensions={"run": run})
 
     def _end(self, run: Run) -> None:
         run.over = True

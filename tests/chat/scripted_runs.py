@@ -47,9 +47,11 @@ class RunScript:
     incomplete_reason: str | None = None
     cuts: tuple[Cut, ...] = ()  # of the first connection, the second, ...
     heartbeats: int = 0  # before the first word
+    places: tuple[int, ...] = ()  # in the queue, told one after the other while it waits
     posts_message: bool = True
 
 
+FIRST_START = 1  # index of the frame that says that it no longer waits
 FIRST_DELTA = 5  # index of the first word's frame
 
 
@@ -60,7 +62,6 @@ class Run:
     id: str
     thread_id: str
     script: RunScript
-    metadata: dict[str, str]
     looks_left: list[str] = field(default_factory=list)
     cuts_left: list[Cut] = field(default_factory=list)
     cancelled: bool = False
@@ -86,7 +87,6 @@ class Run:
             "status": status,
             "last_error": self.script.last_error if status == "failed" else None,
             "incomplete_details": {"reason": reason} if status == "incomplete" else None,
-            "metadata": self.metadata,
         }
 
     def frames(self) -> list[tuple[str, str]]:
@@ -134,8 +134,10 @@ def event_stream(
     """The bytes of a run's events after number `after`, up to the next scripted break."""
     cut = run.cuts_left.pop(0) if run.cuts_left else None
     for number, (event, data) in enumerate(run.frames()):
+        if number == FIRST_START:
+            yield from _silence(time, [f"queued {place}" for place in run.script.places], beating)
         if number == FIRST_DELTA:
-            yield from _silence(run, time, beating=beating)
+            yield from _silence(time, ["still here"] * run.script.heartbeats, beating)
         if cut is not None and number == cut.at:
             yield from _broken(cut.how, event, data)
             return
@@ -146,11 +148,11 @@ def event_stream(
             yield f"{number_line}event: {event}\ndata: {data}\n\n".encode()
 
 
-def _silence(run: Run, time: FakeTime, *, beating: bool) -> Iterator[bytes]:
-    for _ in range(run.script.heartbeats):
+def _silence(time: FakeTime, comments: list[str], beating: bool) -> Iterator[bytes]:
+    for comment in comments:
         time.now += HEARTBEAT
         if beating:
-            yield b": still here\n\n"
+            yield f": {comment}\n\n".encode()
 
 
 def _broken(how: Break, event: str, data: str) -> Iterator[bytes]:

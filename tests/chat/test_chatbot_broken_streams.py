@@ -31,7 +31,7 @@ def test_no_word_is_lost_or_doubled_wherever_a_stream_breaks(
 
     assert shown(updates) == finished(updates).text == TEXT
     assert finished(updates).ending is Ending.COMPLETED
-    assert len(server.asked("create_run")) == len(server.asked("post_message")) == 1
+    assert len(server.runs) == len(server.asked("post_message")) == 1
     assert all(body.closed for body in server.bodies)
 
 
@@ -142,14 +142,19 @@ def test_a_stream_that_answers_with_plain_json_is_polled() -> None:
     assert len(server.runs) == 1
 
 
-def test_a_stream_that_breaks_before_the_run_has_a_name_is_found_again() -> None:
-    server = ScriptedAssistants(RunScript(WORDS, cuts=(Cut(0, Break.RESET),)))
+@pytest.mark.parametrize("cuts", [1, 2])
+def test_a_stream_that_breaks_before_the_run_has_a_name_is_asked_for_again(cuts: int) -> None:
+    server = ScriptedAssistants(RunScript(WORDS, cuts=(Cut(0, Break.RESET),) * cuts))
 
     assert shown(server.chatbot().ask("Count")) == TEXT
 
     assert len(server.runs) == 1
+    assert len(server.asked("create_run")) == 1 + cuts
+    assert len({request.headers["idempotency-key"] for request in server.asked("create_run")}) == 1
+    assert server.asked("retrieve_run") == server.asked("list_runs") == []
 
 
+@pytest.mark.parametrize("knows_keys", [True, False])
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
@@ -159,14 +164,28 @@ def test_a_stream_that_breaks_before_the_run_has_a_name_is_found_again() -> None
         (b"", "The server started no run."),
     ],
 )
-def test_a_stream_behind_which_there_is_no_run_is_an_error(body: bytes, detail: str) -> None:
+def test_a_stream_behind_which_there_is_no_run_is_an_error(
+    body: bytes, detail: str, knows_keys: bool
+) -> None:
     server = ScriptedAssistants()
-    server.meets("create_run", httpx.Response(200, content=body))
+    headers = {"idempotency-key": "understood"} if knows_keys else {}
+    server.meets("create_run", *[httpx.Response(200, content=body, headers=headers)] * 9)
 
     with pytest.raises(ChatError) as caught:
         list(server.chatbot().ask("Count"))
 
     assert (caught.value.kind, caught.value.detail) == ("server", detail)
+    assert len(server.asked("create_run")) == (3 if knows_keys else 1)
+
+
+def test_an_older_run_is_not_taken_for_one_that_was_never_named() -> None:
+    server = ScriptedAssistants(extensions=False)
+    bot = server.chatbot()
+    list(bot.ask("Count"))
+    server.meets("create_run", httpx.Response(200, content=b""))
+
+    with pytest.raises(ChatError, match="started no run"):
+        list(bot.ask("Count again"))
 
 
 def test_a_run_is_not_lost_when_the_server_restarts_in_the_middle() -> None:

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from streamlit_assistant.chatbot import ChatBot, ChatError, Ending, ErrorKind
-from tests.chat.scripted_assistants import Mishap, ScriptedAssistants, refusal
+from tests.chat.scripted_assistants import Mishap, ScriptedAssistants, both_modes, refusal
 from tests.chat.scripted_runs import RunScript
 from tests.chat.updates import finished, shown, waits
 
@@ -36,6 +36,30 @@ def test_the_server_sets_the_pace(poll_after_ms: str, pause: float) -> None:
     list(polling(server).ask("Hi"))
 
     assert pauses(server) == [pytest.approx(pause)] * 4
+
+
+@both_modes
+def test_a_person_learns_how_the_queue_gets_on(streaming: bool) -> None:
+    looks = ("queued",) * 3 + ("in_progress",) * 2
+    server = ScriptedAssistants(RunScript(looks=looks, places=(12, 3, 1), heartbeats=2))
+
+    updates = list(server.chatbot(streaming=streaming).ask("Hi"))
+
+    seen = [(wait.status, wait.position) for wait in waits(updates)]
+    told = [each for each in dict.fromkeys(seen) if each != ("queued", None)]
+    assert told == [("queued", 12), ("queued", 3), ("queued", 1), ("in_progress", None)]
+
+
+def test_a_place_in_the_queue_that_is_no_number_is_none() -> None:
+    server = ScriptedAssistants(RunScript(looks=()))
+    body = server.run(server.thread()).body("queued")
+    server.runs.clear()
+    odd = httpx.Response(200, json=body, headers={"x-queue-position": "soon"})
+    server.meets("retrieve_run", odd)
+
+    updates = list(polling(server).ask("Hi"))
+
+    assert {wait.position for wait in waits(updates)} == {None}
 
 
 @pytest.mark.parametrize("status", [429, 503])

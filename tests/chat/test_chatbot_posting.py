@@ -57,29 +57,84 @@ def test_passing_trouble_posts_everything_once(
 
 
 @both_modes
-@pytest.mark.parametrize(("operation", "look"), [("post_message", "list_messages")])
-def test_trouble_while_looking_for_a_lost_post_does_not_double_it(
-    operation: str, look: str, streaming: bool
-) -> None:
+def test_every_post_has_a_key_of_its_own_and_keeps_it_when_it_is_repeated(streaming: bool) -> None:
     server = ScriptedAssistants()
-    server.meets(operation, LostAnswer())
-    server.meets(look, REFUSED, refusal(500), refusal(429))
+    for operation in ("create_thread", "post_message", "create_run"):
+        server.meets(operation, LostAnswer(), refusal(429), REFUSED)
     bot = server.chatbot(streaming=streaming)
 
-    assert shown(bot.ask("Hi")) == "Hello there!"
+    list(bot.ask("Hi"))
+    list(bot.ask("Hi"))
 
-    assert server.texts(bot.thread_id).count(("user", "Hi")) == 1
+    posts = [request for _, request, _ in server.requests if request.method == "POST"]
+    keys = [request.headers["idempotency-key"] for request in posts]
+    assert [keys.count(key) for key in dict.fromkeys(keys)] == [4, 4, 4, 1, 1]
+    assert all(len(key) == 32 for key in keys)
 
 
 @both_modes
-def test_trouble_while_looking_for_a_lost_run_does_not_double_it(streaming: bool) -> None:
+def test_nothing_is_looked_for_when_an_answer_is_lost(streaming: bool) -> None:
     server = ScriptedAssistants()
+    server.meets("post_message", LostAnswer())
     server.meets("create_run", LostAnswer())
-    server.meets("list_runs", REFUSED, refusal(500), refusal(429))
+
+    list(server.chatbot(streaming=streaming).ask("Hi"))
+
+    assert server.asked("list_runs") == []
+    assert len(server.asked("list_messages")) == 1  # the answer itself
+
+
+@both_modes
+@pytest.mark.parametrize(
+    "mishap", [LostAnswer(), LostAnswer(TIMEOUT), LostAnswer(refusal(502)), RESET], ids=str
+)
+def test_a_server_that_ignores_keys_is_not_given_a_message_twice(
+    mishap: Mishap, streaming: bool
+) -> None:
+    server = ScriptedAssistants(extensions=False)
+    server.meets("post_message", mishap)
+    bot = server.chatbot(streaming=streaming)
+
+    with pytest.raises(ChatError) as caught:
+        list(bot.ask("Hi"))
+
+    assert caught.value.kind in ("unreachable", "server")
+    assert len(server.asked("post_message")) == 1
+    assert server.time.naps == []
+
+
+@both_modes
+def test_a_server_that_ignores_keys_is_not_asked_for_a_run_twice(streaming: bool) -> None:
+    server = ScriptedAssistants(extensions=False)
+    server.meets("create_run", LostAnswer())
+
+    with pytest.raises(ChatError):
+        list(server.chatbot(streaming=streaming).ask("Hi"))
+
+    assert len(server.runs) == 1
+
+
+@both_modes
+@pytest.mark.parametrize("mishap", [REFUSED, refusal(429)], ids=str)
+def test_a_server_that_ignores_keys_is_asked_again_for_what_was_certainly_not_done(
+    mishap: Mishap, streaming: bool
+) -> None:
+    server = ScriptedAssistants(extensions=False)
+    server.meets("post_message", *[mishap] * 3)
+    server.meets("create_run", *[mishap] * 3)
 
     assert shown(server.chatbot(streaming=streaming).ask("Hi")) == "Hello there!"
 
-    assert len(server.runs) == 1
+    assert len(server.asked("post_message")) == len(server.asked("create_run")) == 4
+
+
+def test_a_server_that_has_not_answered_yet_is_taken_for_one_that_knows_keys() -> None:
+    server = ScriptedAssistants(extensions=False)
+    server.meets("create_thread", LostAnswer())
+
+    list(server.chatbot().ask("Hi"))
+
+    assert len(server.threads) == 2
 
 
 def test_an_older_message_of_the_same_words_is_not_taken_for_the_lost_one() -> None:
@@ -104,40 +159,6 @@ def test_a_lost_message_is_found_behind_those_of_others() -> None:
     list(updates)
 
     assert server.texts("thread_1").count(("user", "How are you?")) == 1
-
-
-def test_an_answered_refusal_leaves_nothing_to_look_for() -> None:
-    server = ScriptedAssistants()
-    server.meets("post_message", refusal(429))
-    server.meets("create_run", refusal(429))
-
-    list(server.chatbot(streaming=False).ask("Hi"))
-
-    assert server.asked("list_runs") == []
-    assert len(server.asked("list_messages")) == 1  # the answer itself
-
-
-def test_a_run_that_shows_up_only_after_it_was_looked_for_is_followed_all_the_same() -> None:
-    server = ScriptedAssistants()
-    server.meets("create_run", LostAnswer())
-    server.meets("list_runs", httpx.Response(200, json={"data": []}))
-
-    assert shown(server.chatbot().ask("Hi")) == "Hello there!"
-
-    assert len(server.asked("create_run")) == 2
-    assert len(server.runs) == 1
-
-
-@both_modes
-def test_a_lost_message_that_shows_up_late_is_not_forgotten_over_a_refusal(streaming: bool) -> None:
-    server = ScriptedAssistants()
-    server.meets("post_message", LostAnswer(), refusal(429))
-    server.meets("list_messages", httpx.Response(200, json={"data": []}))
-    bot = server.chatbot(streaming=streaming)
-
-    assert shown(bot.ask("Hi")) == "Hello there!"
-
-    assert server.texts(bot.thread_id).count(("user", "Hi")) == 1
 
 
 @both_modes

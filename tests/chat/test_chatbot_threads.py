@@ -2,7 +2,7 @@ import httpx
 import pytest
 
 from streamlit_assistant.chatbot import ChatMessage, ChatThread, RunState
-from tests.chat.scripted_assistants import ScriptedAssistants, refusal
+from tests.chat.scripted_assistants import LostAnswer, ScriptedAssistants, refusal
 from tests.chat.scripted_runs import RunScript
 
 
@@ -243,6 +243,19 @@ def test_stopping_a_run_that_ends_at_the_same_moment_is_no_error() -> None:
     bot.stop()
 
     assert len(server.asked("cancel_run")) == 1
+
+
+def test_stopping_once_more_because_the_answer_was_lost_is_no_error() -> None:
+    server = ScriptedAssistants()
+    bot = server.chatbot(server.thread("Hi"))
+    server.run("thread_1")
+    server.meets("cancel_run", LostAnswer())
+
+    bot.stop()
+
+    first, second = server.asked("cancel_run")
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+    assert len(server.asked("list_runs")) == 1
 
 
 def test_stopping_says_so_when_the_run_goes_on() -> None:
