@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.request import getproxies
 
 import httpx2
 
@@ -12,6 +13,7 @@ from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.base import Provider
 from streamlit_assistant.providers.chat_completions import ChatCompletionsProvider
 from streamlit_assistant.providers.embeddings import Embedder
+from streamlit_assistant.providers.quick_transport import QuickTransport
 from streamlit_assistant.providers.upstream import DEFAULT_MODEL, ModelInfo, Upstream
 from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
 from streamlit_assistant.records import JSON
@@ -117,9 +119,16 @@ def _client(upstream: Upstream) -> httpx2.AsyncClient:
         # No limit on reading: the adapter knows how long a model may think.
         timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
         follow_redirects=True,
-        # A proxy of the environment is for the world outside.
-        trust_env=not upstream.is_local,
+        transport=_transport(upstream),
+        limits=httpx2.Limits(max_connections=None),
     )
+
+
+def _transport(upstream: Upstream) -> httpx2.AsyncBaseTransport | None:
+    # A proxy of the environment is for the world outside; httpx knows how to speak to it.
+    if not upstream.is_local and getproxies():
+        return None
+    return QuickTransport(is_encrypted=upstream.base_url.startswith("https:"))
 
 
 def _models(body: Any) -> list[ModelInfo]:
