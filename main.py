@@ -1,7 +1,8 @@
 """The composition root: settings, server and page become one process. Nothing imports it.
 
 Three ways lead here. `start` calls `main`; `uvicorn main:app` and `streamlit run main.py` ask for
-`app`, which is built when they do, so that `start --help` builds nothing.
+`app`, which is built when they do, so that `start --help` builds nothing. A process that serves no
+page loads no Streamlit.
 """
 
 import gc
@@ -18,15 +19,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, cast
+from types import ModuleType
+from typing import Any
 
-import streamlit as st
 import uvicorn
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from streamlit import config
-from streamlit.logger import get_logger
-from streamlit.web import bootstrap
+from starlette.types import ASGIApp
 
 from streamlit_assistant import __version__
 from streamlit_assistant.errors import StartError
@@ -40,9 +39,12 @@ from streamlit_assistant.serving import (
     ended_by_signals,
     host_server,
     listening,
+    log_to_terminal,
     send_at_once,
+    serve,
     serving_address,
 )
+from streamlit_assistant.setting_values import is_postgres, postgres_place
 from streamlit_assistant.settings import Settings
 from streamlit_assistant.settings_files import SettingsFiles, SettingsSources, flattened
 from streamlit_assistant.settings_watch import watched_settings
@@ -51,17 +53,6 @@ gc.freeze()
 gc.enable()
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE / "streamlit_assistant" / "ui" / "page.py"
-
-# Streamlit's options that nobody is to change.
-PRIVATE: Mapping[str, Any] = MappingProxyType(
-    {
-        "browser.gatherUsageStats": False,
-        # Streamlit would put our secrets into the environment of the process, and a mistake made
-        # in the file while it runs would take the page down.
-        "secrets.files": [],
-    }
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,6 +80,21 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--port", dest="PORT", help="port to listen on (default: 8501)")
     parser.add_argument("--host", dest="HOST", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--data-dir", dest="DATA_DIR", help="folder for the database and the keys")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument(
+        "--api-only",
+        dest="ROLE",
+        action="store_const",
+        const="api",
+        help="serve /v1 and no page, and leave the runs to other processes on the same database",
+    )
+    part.add_argument(
+        "--worker-only",
+        dest="ROLE",
+        action="store_const",
+        const="worker",
+        help="execute runs and read files, and serve nothing but /healthz and /metrics",
+    )
     parser.add_argument("--version", action="version", version=f"streamlit-assistant {__version__}")
     return parser
 
@@ -101,19 +107,16 @@ def settings_sources(flags: Mapping[str, str | None]) -> SettingsSources:
 def start(sources: SettingsSources) -> None:
     """Serve until a signal ends it; raises `StartError` if that cannot be."""
     settings = sources.load()
-    Address(settings.host, settings.port).ensure_free()
-    options = look(sources.files) | {
-        **PRIVATE,
-        "server.port": settings.port,
-        "server.address": settings.host,
-        "server.headless": True,
-        # Streamlit would look up this machine's public address over the network to show it.
-        "logger.hideWelcomeMessage": True,
-    }
-    bootstrap.load_config_options(options)
-    app = create_app(settings, Server(settings), sources)
-    # At run time it takes an application as well as the name of one.
-    bootstrap.run_asgi_app(str(HERE / "main.py"), cast("str", app), [], options)
+    address = Address(settings.host, settings.port)
+    address.ensure_free()
+    server = Server(settings)
+    if settings.role == "all":
+        page = load_page()
+        options = page.configure(look(sources.files), address.host, address.port)
+        page.run(HERE / "main.py", create_app(settings, server, sources), options)
+    else:
+        log_to_terminal()
+        serve(create_app(settings, server, sources), address)
 
 
 def look(files: SettingsFiles) -> dict[str, Any]:
@@ -123,53 +126,63 @@ def look(files: SettingsFiles) -> dict[str, Any]:
     return dict(flattened(files.config()))
 
 
-def create_app(settings: Settings, server: Server, sources: SettingsSources) -> st.App:
-    """The page and the API as one ASGI application; raises `StartError`."""
+def load_page() -> ModuleType:
+    """Streamlit, and the page as an application of it."""
+    gc.disable()
+    page = importlib.import_module("streamlit_assistant.ui.hosting")
+    gc.freeze()
+    gc.enable()
+    return page
+
+
+def create_app(settings: Settings, server: Server, sources: SettingsSources) -> ASGIApp:
+    """What the process serves, as one ASGI application; raises `StartError`."""
     server.prepare()
-    get_logger("streamlit_assistant")  # lets our log appear beside Streamlit's, in its format
     log_request_ids()
+    page = load_page() if settings.role == "all" else None
 
     @asynccontextmanager
-    async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    async def lifespan(_app: object) -> AsyncIterator[None]:
         host = host_server()
         address = serving_address(Address(settings.host, settings.port))
-        st.secrets.merge_programmatic_secrets({"site": page_secrets(address, settings, server)})
+        if page:
+            page.tell_page(page_secrets(address, settings, server))
         async with server.running():
             with (
-                drained_first(server.begin_drain),
+                drained_first(server.begin_drain, settings.drain_seconds),
                 watched_settings(settings, sources, server.reload),
             ):
                 print(greeting(address, settings, server), flush=True)
-                opening = asyncio.create_task(open_doors(server, host))
+                opening = asyncio.create_task(open_doors(server, host, page))
                 yield
                 opening.cancel()
 
-    # `streamlit run` recognises the application by the words `app = st.App(`.
-    app = st.App(
-        PAGE,
-        routes=server.routes,
-        lifespan=lifespan,
-        middleware=[Middleware(PlainStartErrors)],
-    )
+    parts: dict[str, Any] = {
+        "routes": server.routes,
+        "lifespan": lifespan,
+        "middleware": [Middleware(PlainStartErrors)],
+    }
+    if page:
+        with_page: ASGIApp = page.application(**parts)
+        return with_page
+    # `streamlit run` recognises an application, whichever, by words such as `app = Starlette(`.
+    app = Starlette(**parts)
     return app
 
 
-async def open_doors(server: Server, host: uvicorn.Server | None) -> None:
+async def open_doors(server: Server, host: uvicorn.Server | None, page: ModuleType | None) -> None:
     """What is done once the server listens, so that nobody waits for it.
 
     The first visitor should not pay for what the page and the model's adapter load.
     """
     await listening(host)
     send_at_once(host)
-    await asyncio.to_thread(preload_page)
-    print(f"  Answers: {await server.upstream_summary()}", flush=True)
-
-
-def preload_page() -> None:
-    """Load what the page's script will import when the first browser comes."""
-    importlib.import_module("streamlit_assistant.ui.session").preload()
-    for part in ("sidebar", "chat"):
-        importlib.import_module(f"streamlit_assistant.ui.{part}")
+    if page:
+        await asyncio.to_thread(page.preload)
+    if await server.has_worker():
+        print(f"  Answers: {await server.upstream_summary()}", flush=True)
+    else:
+        print("  Nobody executes runs yet; they wait for: start --worker-only", flush=True)
 
 
 def page_secrets(address: Address, settings: Settings, server: Server) -> dict[str, Any]:
@@ -185,16 +198,22 @@ def page_secrets(address: Address, settings: Settings, server: Server) -> dict[s
 
 def greeting(address: Address, settings: Settings, server: Server) -> str:
     """What the person who started us wants to know."""
-    lines = [
-        f"streamlit-assistant {__version__}",
-        f"  Chat:    {address.url}",
-        f"  API:     {address.url}/v1",
-        f"  Data:    {settings.data_dir}",
-    ]
+    lines = [f"streamlit-assistant {__version__}"]
+    if settings.role == "all":
+        lines.append(f"  Chat:    {address.url}")
+    if settings.role == "worker":
+        lines.append(f"  Worker:  executes runs and reads files; {address.url}/healthz")
+    else:
+        lines.append(f"  API:     {address.url}/v1")
+    if is_postgres(settings.database_url):
+        lines.append(f"  Data:    PostgreSQL at {postgres_place(settings.database_url)}")
+        lines.append(f"  Folder:  {settings.data_dir}")
+    else:
+        lines.append(f"  Data:    {settings.data_dir}")
     if server.first_start:
         key = server.first_start.api_key
         lines.append(f"  API key for other programs, shown this once: {key}")
-    if not address.is_loopback:
+    if settings.role == "all" and not address.is_loopback:
         lines.append(
             f"  Warning: {address.host} can be reached from other machines, "
             "and whoever reaches the port can use the site."
@@ -202,23 +221,19 @@ def greeting(address: Address, settings: Settings, server: Server) -> str:
     return "\n".join(lines)
 
 
-def __getattr__(name: str) -> st.App:
+def __getattr__(name: str) -> ASGIApp:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return served_by_others()
 
 
 @cache
-def served_by_others() -> st.App:
+def served_by_others() -> ASGIApp:
     """The application for a server that somebody else started and that chose its own port."""
     sources = settings_sources({})
     try:
         settings = sources.load()
-        for name, value in look(sources.files).items():
-            if not config.is_manually_set(name):
-                config.set_option(name, value)
-        for name, value in PRIVATE.items():
-            config.set_option(name, value)
+        load_page().add_options(look(sources.files))
         return create_app(settings, Server(settings), sources)
     except StartError as error:
         raise SystemExit(str(error)) from error

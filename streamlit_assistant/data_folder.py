@@ -1,16 +1,20 @@
-"""The data folder: private, owned by one process at a time, and the site's key in it."""
+"""The data folder: private, shared by the processes of a site, and the site's key in it."""
 
 import fcntl
 import os
 import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamlit_assistant.errors import StartError
-from streamlit_assistant.setting_values import OWN_KEY
+from streamlit_assistant.setting_values import OWN_KEY, is_postgres, postgres_place
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 DATABASE = "assistant.db"
 _LOCK = "lock"
+LONGEST_PLACE = 4096  # bytes
 _SITE_KEY = "site.key"
 
 
@@ -20,56 +24,87 @@ def new_key() -> str:
 
 
 class DataFolder:
-    """`DATA_DIR`. `open` makes it and locks it and its database; the locks end with the process."""
+    """`DATA_DIR`, for one process or several at a time. `open` makes it; `close` when done."""
 
     def __init__(self, path: Path, database_url: str | None = None) -> None:
-        """`database_url` is `sqlite:///PATH` if the database lies elsewhere."""
+        """`database_url` says where the database lies if not in the folder."""
         self._path = path
+        self._keeps_database = not is_postgres(database_url)
         elsewhere = database_url and Path(database_url.removeprefix("sqlite:///"))
         self._database = elsewhere or path / DATABASE
+        self._place = (
+            postgres_place(database_url)
+            if is_postgres(database_url)
+            else (str(self._database.absolute()))
+        )
         self._locks: list[int] = []
 
     @property
     def database(self) -> Path:
-        """The file of the database."""
+        """The file of the database, where it is one."""
         return self._database
 
     def open(self) -> None:
-        """Make the folder if need be and keep other processes out; raise `StartError`."""
+        """Make the folder if need be; raise `StartError`."""
         try:
-            if not self._path.is_dir():
-                self._path.mkdir(mode=PRIVATE_FOLDER, parents=True)
+            self._path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         except OSError as error:
             raise _unusable("DATA_DIR", self._path, error) from error
-        self._lock("DATA_DIR", self._path / _LOCK)
-        # Two processes on one database would take each other's runs for left behind.
+        # One after the other: who comes first says which database the folder belongs to.
+        with _turn(self._path):
+            self._refuse_other_database(self._lock("DATA_DIR", self._path / _LOCK))
+        if self._keeps_database:
+            self._open_database()
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        locks, self._locks = self._locks, []
+        for lock in locks:
+            os.close(lock)
+
+    def _open_database(self) -> None:
         self._lock("DATABASE_URL", self._database.with_name(f"{self._database.name}.lock"))
         try:
             self._database.touch(PRIVATE_FILE)
         except OSError as error:
             raise _unusable("DATABASE_URL", self._database, error) from error
 
-    def close(self) -> None:
-        """Let other processes in."""
-        locks, self._locks = self._locks, []
-        for lock in locks:
-            os.close(lock)
+    def _refuse_other_database(self, lock: int) -> None:
+        """Two databases on one folder would take each other's files for forgotten ones."""
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # others are using the folder
+            fcntl.flock(lock, fcntl.LOCK_SH)  # asking for more may have lost what was held
+            used = os.pread(lock, LONGEST_PLACE, 0).decode(errors="replace")
+            if used in ("", self._place):
+                return
+            self.close()
+            raise StartError(
+                f"DATA_DIR: another process uses the folder {self._path} with the database {used}, "
+                f"not {self._place}; give each site a folder of its own (--data-dir)."
+            ) from None
+        os.truncate(lock, 0)
+        os.pwrite(lock, self._place.encode()[:LONGEST_PLACE], 0)
+        fcntl.flock(lock, fcntl.LOCK_SH)
 
-    def _lock(self, setting: str, file: Path) -> None:
+    def _lock(self, setting: str, file: Path) -> int:
         try:
             lock = os.open(file, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
         except OSError as error:
             raise _unusable(setting, file.parent, error) from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared by all who know leases. Older versions ask for the lock alone: one of them
+            # would take its neighbours' runs for left behind.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError as error:
             os.close(lock)
             self.close()
             raise StartError(
-                f"{setting}: another process is already serving from {file.parent}; "
+                f"{setting}: a process of an older version is serving from {file.parent}; "
                 "stop it, or choose another place (--data-dir)."
             ) from error
         self._locks.append(lock)
+        return lock
 
     def site_key(self) -> str:
         """Return the key the page uses, made on the first start; raise `StartError`."""
@@ -85,13 +120,26 @@ class DataFolder:
         return key
 
     def _write_private(self, file: Path, text: str) -> None:
-        draft = file.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "w"
-        ) as f:
-            f.write(text)
-        draft.replace(file)
+        """Write a file at once, unless another process has done so in the meantime."""
+        number, draft = tempfile.mkstemp(".new", file.name, file.parent)  # readable by us alone
+        try:
+            with os.fdopen(number, "w") as f:
+                f.write(text)
+            with suppress(FileExistsError):
+                os.link(draft, file)
+        finally:
+            os.unlink(draft)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Keep other processes of ours out of what is done with a folder in the block."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _unusable(setting: str, folder: Path, error: OSError) -> StartError:

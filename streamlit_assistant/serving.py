@@ -6,6 +6,7 @@ Only `main.py` uses it; it knows neither Streamlit nor our two columns.
 import asyncio
 import errno
 import ipaddress
+import logging
 import signal
 import socket
 import threading
@@ -20,7 +21,8 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from streamlit_assistant.errors import StartError
 
-GRACE = 6  # seconds a request may still take after a signal; the draining takes up to 5 of them
+# How much longer than the draining a request may still take after a signal.
+AFTER_DRAINING = 4  # seconds
 LISTENING_POLL = 0.01  # seconds
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -48,14 +50,24 @@ class Address:
 
     def ensure_free(self) -> None:
         """Raises `StartError` if nobody, or somebody else, can listen on it."""
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        with socket.socket(family) as probe:
+        with socket.socket(self._family) as probe:
             # As the server will; without it a port stays taken for a minute after its server ended.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((self.host, self.port))
             except OSError as error:
                 raise StartError(self._refusal(error)) from error
+
+    def listener(self, backlog: int) -> socket.socket:
+        """A socket that listens on it, for IPv4 too where it is every address of IPv6."""
+        v6 = self._family is socket.AF_INET6
+        return socket.create_server(
+            (self.host, self.port), family=self._family, backlog=backlog, dualstack_ipv6=v6
+        )
+
+    @property
+    def _family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
     def _refusal(self, error: OSError) -> str:
         match error.errno:
@@ -65,6 +77,34 @@ class Address:
                 return f"Port {self.port} may not be used by this user; choose one with --port."
             case _:  # the name is unknown, or the address belongs to another machine
                 return f"{self.host} is not an address of this machine; choose one with --host."
+
+
+def serve(app: ASGIApp, address: Address) -> None:
+    """Serve an application without a page until a signal ends it, as Streamlit serves one with."""
+    config = uvicorn.Config(
+        app,
+        host=address.host,
+        port=address.port,
+        lifespan="on",
+        ws="none",
+        access_log=False,
+        log_config=None,
+    )
+    server = uvicorn.Server(config)
+    with address.listener(config.backlog) as listener:
+        server.run(sockets=[listener])
+    if not server.started:
+        raise SystemExit(1)
+
+
+def log_to_terminal() -> None:
+    """Let our log appear as Streamlit would show it; of other logs only what is a warning."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    ours = logging.getLogger(__package__)
+    ours.setLevel(logging.INFO)
+    ours.addHandler(handler)
+    ours.propagate = False
 
 
 def serving_address(expected: Address) -> Address:
@@ -84,8 +124,8 @@ def host_server() -> uvicorn.Server | None:
 
 
 @contextmanager
-def drained_first(begin_drain: Callable[[], None]) -> Iterator[None]:
-    """While this is open, a signal to end first lets the running answers finish.
+def drained_first(begin_drain: Callable[[], None], drain_seconds: int) -> Iterator[None]:
+    """While this is open, a signal to end first lets the running answers finish, for so long.
 
     uvicorn waits for open responses before it ends the lifespan. A followed answer is one, so
     nothing that the lifespan does at its end could stop it: it has to be told before.
@@ -96,7 +136,7 @@ def drained_first(begin_drain: Callable[[], None]) -> Iterator[None]:
     server = host_server()
     if server and server.config.timeout_graceful_shutdown is None:
         # Someone who sends half a request must not hold up the end for ever.
-        server.config.timeout_graceful_shutdown = GRACE
+        server.config.timeout_graceful_shutdown = drain_seconds + AFTER_DRAINING
     loop = asyncio.get_running_loop() if server else None
     previous = {number: signal.getsignal(number) for number in HANDLED_SIGNALS}
 

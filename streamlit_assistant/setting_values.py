@@ -7,6 +7,7 @@ raises `Refused` with the words for what it would have accepted.
 import ipaddress
 import re
 from pathlib import Path
+from typing import TypeGuard
 from urllib.parse import urlsplit
 
 BOOLEAN_WORDS = {
@@ -22,9 +23,11 @@ BOOLEAN_WORDS = {
 HOST_NAME = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9_]([\w-]*\w)?(\.[A-Za-z0-9_]([\w-]*\w)?)*", re.ASCII
 )
-
-
 OWN_KEY = re.compile(r"sa-[\w-]{20,}")  # a key made by this product
+SQLITE_FORM = "sqlite:///path/to/file.db"
+POSTGRES_FORM = "postgresql://user:password@host:5432/name"
+# What the same address is called elsewhere; the first is how it is passed on.
+POSTGRES_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 class Refused(ValueError):
@@ -88,16 +91,44 @@ def http_url(value: object) -> str:
     return url
 
 
-def sqlite_url(value: object) -> str:
-    """A database this version can keep its data in."""
-    accepted = "sqlite:///path/to/file.db"
-    url = text(value, accepted).strip()
-    if re.match(r"postgres", url):
-        raise Refused(f"{accepted}; this version cannot keep its data in PostgreSQL yet")
+def database_url(value: object) -> str:
+    """A place for the data: an SQLite file, or a PostgreSQL database, named one way of several."""
+    url = text(value, f"{SQLITE_FORM} or {POSTGRES_FORM}").strip()
+    scheme, found, rest = url.partition("://")
+    if found and scheme.lower() in POSTGRES_SCHEMES:
+        return _postgres_url(rest)
     path = url.removeprefix("sqlite:///")
     if path == url or path in ("", ":memory:") or "?" in path or not path.isprintable():
-        raise Refused(f"{accepted}; this version keeps its data in an SQLite file only")
+        raise Refused(f"{SQLITE_FORM} or {POSTGRES_FORM}")
     return url
+
+
+def _postgres_url(rest: str) -> str:
+    accepted = f"{POSTGRES_FORM}; a password's @ : / ? # and % as %40 %3A %2F %3F %23 and %25"
+    url = f"{POSTGRES_SCHEMES[0]}://{rest}"
+    try:
+        parts = urlsplit(url)
+        plausible = parts.port != 0
+    except ValueError:  # a broken IPv6 address, or what follows the : is no number
+        raise Refused(accepted) from None
+    # All of it but the host is read again by others, who must not come to other conclusions.
+    user = parts.netloc.rpartition("@")[0]
+    whole = "@" not in user and user.count(":") <= 1 and parts.path.count("/") == 1
+    stray = re.search(r"[\s#]|%(?![0-9A-Fa-f]{2})", rest) or "@" in parts.path + parts.query
+    if not (plausible and whole and parts.path[1:]) or stray or not url.isprintable():
+        raise Refused(accepted)
+    return url
+
+
+def is_postgres(url: str | None) -> TypeGuard[str]:
+    """Whether an accepted address of a database is one of PostgreSQL."""
+    return url is not None and url.startswith(f"{POSTGRES_SCHEMES[0]}://")
+
+
+def postgres_place(url: str) -> str:
+    """Where an accepted PostgreSQL database is, for people to read: nothing secret is in it."""
+    parts = urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2] or 'localhost'}{parts.path}"
 
 
 def no_urls(value: object) -> tuple[str, ...]:
@@ -140,6 +171,21 @@ def port(value: object) -> int:
 def message_limit(value: object) -> int:
     """How many messages a thread may hold."""
     return whole_number(value, 1, 100_000)
+
+
+def run_count(value: object) -> int:
+    """How many runs may be at work, or wait, at a time."""
+    return whole_number(value, 1, 1_000_000)
+
+
+def run_seconds(value: object) -> int:
+    """How long a run may take."""
+    return whole_number(value, 60, 86_400)
+
+
+def drain_seconds(value: object) -> int:
+    """How long the end may be put off."""
+    return whole_number(value, 0, 300)
 
 
 def whole_number(value: object, lowest: int, highest: int) -> int:

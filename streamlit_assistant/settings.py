@@ -6,10 +6,10 @@ may also stand in `.streamlit/config.toml`, which comes just before the defaults
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from streamlit_assistant import setting_values as values
@@ -17,6 +17,10 @@ from streamlit_assistant.errors import StartError
 
 Value = TypeVar("Value")
 Default = TypeVar("Default")
+
+# What a process does: all of it; the API and nothing beside; the runs and nothing beside.
+Role = Literal["all", "api", "worker"]
+ROLES: Mapping[str | None, Role] = MappingProxyType({None: "all", "api": "api", "worker": "worker"})
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -42,7 +46,7 @@ class Settings:
     embedding_model: str | None = None  # None: the server's own, or what looks like one
     openai_assistant_id: str | None = None
     assistant_api_key: str | None = field(default=None, repr=False)
-    database_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
     history_urls: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8501
@@ -50,6 +54,13 @@ class Settings:
     message_limit: int = 1000
     strict_ids: bool = True
     require_beta_header: bool = False
+    role: Role = "all"  # a flag only: it is about one process, the others are about the site
+    max_runs: int = 200  # at work at a time, in all processes together
+    max_runs_per_user: int = 50
+    max_queued_runs: int = 1000  # waiting until there is room among those
+    max_queued_runs_per_user: int = 200
+    run_seconds: int = 600  # after which a run expires
+    drain_seconds: int = 5  # that running answers get at the end of the process
 
     @classmethod
     def load(
@@ -71,7 +82,7 @@ class Settings:
             assistant_api_key=given.read(
                 "ASSISTANT_API_KEY", values.own_api_key, None, secret=True
             ),
-            database_url=given.read("DATABASE_URL", values.sqlite_url, None),
+            database_url=given.read("DATABASE_URL", values.database_url, None),
             history_urls=given.read("HISTORY_URLS", values.no_urls, ()),
             host=given.read("HOST", values.host, cls.host, server_option="address"),
             port=given.read("PORT", values.port, cls.port, server_option="port"),
@@ -81,7 +92,9 @@ class Settings:
             require_beta_header=given.read(
                 "REQUIRE_BETA_HEADER", values.boolean, cls.require_beta_header
             ),
+            role=ROLES[flags.get("ROLE")],
         )
+        settings = _with_limits(settings, given)
         problems = [*given.problems, *_mistaken_for_upstream(settings)]
         if problems:
             raise SettingsError(*problems)
@@ -114,6 +127,22 @@ def _mistaken_for_upstream(settings: Settings) -> Iterator[str]:
             "OPENAI_API_KEY is a key of this server, for programs that call it; "
             "set it only where they run, or to a model server's key"
         )
+
+
+def _with_limits(settings: Settings, given: "_Given") -> Settings:
+    """Read how much may be at work, and for how long."""
+    count = values.run_count
+    return replace(
+        settings,
+        max_runs=given.read("MAX_RUNS", count, settings.max_runs),
+        max_runs_per_user=given.read("MAX_RUNS_PER_USER", count, settings.max_runs_per_user),
+        max_queued_runs=given.read("MAX_QUEUED_RUNS", count, settings.max_queued_runs),
+        max_queued_runs_per_user=given.read(
+            "MAX_QUEUED_RUNS_PER_USER", count, settings.max_queued_runs_per_user
+        ),
+        run_seconds=given.read("RUN_SECONDS", values.run_seconds, settings.run_seconds),
+        drain_seconds=given.read("DRAIN_SECONDS", values.drain_seconds, settings.drain_seconds),
+    )
 
 
 class _Given:
@@ -169,7 +198,9 @@ class _Given:
 
 def shown(value: object) -> str:
     """A wrong value for people to recognise, without the passwords and keys it may hold."""
-    given = re.sub(r"(?<=://)[^\s'\"]*@", "…@", repr(value))
-    given = re.sub(r"\?[^\s'\"]*", "?…", given)
+    # Nobody can tell where in a wrong address the password is: all that may be one is left out.
+    given = re.sub(r"^.*@", "'…@", repr(value))
+    given = re.sub(r"\?.*", "?…'", given)
+    given = re.sub(r"\b(?!https?:|sqlite:)(\w[\w+]*://|postgres\w*:).*", r"\1…'", given)
     given = re.sub(r"\bsk-[\w-]+", "sk-…", given)
     return given if len(given) <= LONGEST_SHOWN else given[: LONGEST_SHOWN - 1] + "…"

@@ -11,8 +11,9 @@ from streamlit.web.server.app_discovery import discover_asgi_app
 import main
 from streamlit_assistant.server import FirstStart, Server
 from streamlit_assistant.serving import Address
-from streamlit_assistant.settings import Settings
+from streamlit_assistant.settings import Role, Settings
 from streamlit_assistant.settings_files import SettingsFiles, SettingsSources
+from streamlit_assistant.ui import hosting
 
 OWN_FILES = SettingsFiles.of(Path("/nowhere"), main.HERE)
 OWN_SOURCES = SettingsSources({}, {}, OWN_FILES)
@@ -35,8 +36,8 @@ def test_other_names_are_missing_as_usual() -> None:
         _ = main.application
 
 
-def test_the_page_is_where_main_looks_for_it() -> None:
-    assert main.PAGE.is_file()
+def test_the_page_is_where_it_is_looked_for() -> None:
+    assert hosting.PAGE.is_file()
 
 
 def test_the_look_does_not_depend_on_the_current_folder(tmp_path: Path) -> None:
@@ -59,10 +60,10 @@ def test_without_any_config_there_is_nothing_to_tell(tmp_path: Path) -> None:
 
 
 def test_streamlit_gets_no_secrets_and_tells_nobody() -> None:
-    assert main.PRIVATE == {"browser.gatherUsageStats": False, "secrets.files": []}
+    assert hosting.PRIVATE == {"browser.gatherUsageStats": False, "secrets.files": []}
 
 
-@pytest.mark.parametrize("name", [*main.PRIVATE, *main.look(OWN_FILES)])
+@pytest.mark.parametrize("name", [*hosting.PRIVATE, *main.look(OWN_FILES)])
 def test_streamlit_knows_every_option_it_is_told(name: str) -> None:
     assert name in config.get_config_options()
 
@@ -103,6 +104,32 @@ def test_the_greeting_shows_a_key_that_was_just_made(settings: Settings) -> None
     server.first_start = FirstStart("sa-new")
 
     assert "sa-new" in main.greeting(LOOPBACK, settings, server)
+
+
+def test_the_greeting_names_a_postgresql_database_without_its_password(settings: Settings) -> None:
+    url = "postgresql://me:hunter2@db:6432/chats?password=hunter2"
+    shared = dataclasses.replace(settings, database_url=url)
+
+    told = main.greeting(LOOPBACK, shared, Server(settings))
+
+    assert "PostgreSQL at db:6432/chats\n" in told
+    assert str(settings.data_dir) in told
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize(
+    ("role", "said", "unsaid"),
+    [("api", ["API: "], ["Chat: ", "Warning"]), ("worker", ["Worker: "], ["Chat: ", "API: "])],
+)
+def test_the_greeting_says_what_the_process_does(
+    settings: Settings, role: Role, said: list[str], unsaid: list[str]
+) -> None:
+    told = main.greeting(
+        Address("0.0.0.0", 8501), dataclasses.replace(settings, role=role), Server(settings)
+    )
+
+    assert [words for words in said if words not in told] == []
+    assert [words for words in unsaid if words in told] == []
 
 
 def test_the_greeting_warns_of_an_open_address(settings: Settings) -> None:

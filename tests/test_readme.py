@@ -30,13 +30,13 @@ def example_settings() -> dict[str, object]:
 
 
 def test_both_languages_give_the_same_commands_and_the_same_program() -> None:
-    for language in ("sh", "python"):
+    for language in ("sh", "python", "caddy"):
         assert blocks(README, language) == blocks(CHINESE, language)
         assert blocks(README, language)
 
 
 def test_the_settings_were_found_in_the_source() -> None:
-    assert len(NAMES) == len(set(NAMES)) == 15
+    assert len(NAMES) == len(set(NAMES)) == 21
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -88,7 +88,7 @@ def test_ci_runs_the_command_of_the_readme_to_its_first_failure(tmp_path: Path) 
     for name in ("README.md", ".ci/run"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("python3", "chromium", "fc-list"):
+    for name in ("python3", "chromium", "fc-list", "initdb"):
         put_program(tmp_path / "there" / name, "echo yes")
     for name in ("python", "pip", "mypy", "pytest"):
         put_program(tmp_path / ".venv" / "bin" / name, f"echo {name} $1")

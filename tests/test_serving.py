@@ -14,6 +14,7 @@ from starlette.types import Message
 
 from streamlit_assistant.errors import StartError
 from streamlit_assistant.serving import (
+    AFTER_DRAINING,
     Address,
     PlainStartErrors,
     drained_first,
@@ -81,6 +82,17 @@ def test_an_address_of_another_machine_is_refused(host: str) -> None:
         Address(host, 8501).ensure_free()
 
 
+@pytest.mark.parametrize(
+    ("host", "clients"),
+    [("127.0.0.1", ["127.0.0.1"]), ("::1", ["::1"]), ("::", ["127.0.0.1", "::1"])],
+)
+def test_every_address_of_ipv6_means_ipv4_too(host: str, clients: list[str]) -> None:
+    with Address(host, 0).listener(5) as listener:
+        port = listener.getsockname()[1]
+        for client in clients:
+            socket.create_connection((client, port)).close()
+
+
 def test_without_uvicorn_the_expected_address_counts() -> None:
     assert serving_address(Address("127.0.0.1", 8501)) == Address("127.0.0.1", 8501)
 
@@ -101,7 +113,7 @@ def server_handler(calls: list[str]) -> Iterator[None]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_before_the_server_ends(number: signal.Signals) -> None:
     calls: list[str] = []
-    with server_handler(calls), drained_first(lambda: calls.append("drain")):
+    with server_handler(calls), drained_first(lambda: calls.append("drain"), 5):
         signal.raise_signal(number)
 
     assert calls == ["drain", f"end by {number.name}"]
@@ -109,17 +121,28 @@ def test_a_signal_drains_before_the_server_ends(number: signal.Signals) -> None:
 
 def test_a_second_signal_reaches_the_server_too() -> None:
     calls: list[str] = []
-    with server_handler(calls), drained_first(lambda: calls.append("drain")):
+    with server_handler(calls), drained_first(lambda: calls.append("drain"), 5):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
 
     assert calls.count("end by SIGTERM") == calls.count("end by SIGINT") == 1
 
 
+@pytest.mark.parametrize("drain_seconds", [0, 300])
+async def test_requests_get_longer_than_the_answers_that_are_let_finish(drain_seconds: int) -> None:
+    server = uvicorn.Server(uvicorn.Config(Starlette()))
+    before = signal.signal(signal.SIGTERM, server.handle_exit)
+    with drained_first(lambda: None, drain_seconds):
+        pass
+    signal.signal(signal.SIGTERM, before)
+
+    assert server.config.timeout_graceful_shutdown == drain_seconds + AFTER_DRAINING
+
+
 def test_afterwards_the_server_has_its_signals_back() -> None:
     calls: list[str] = []
     with server_handler(calls):
-        with drained_first(lambda: calls.append("drain")):
+        with drained_first(lambda: calls.append("drain"), 5):
             pass
         signal.raise_signal(signal.SIGTERM)
 
@@ -131,7 +154,7 @@ def test_a_server_in_another_thread_leaves_signals_alone() -> None:
     during: list[object] = []
 
     def serve() -> None:
-        with drained_first(lambda: None):
+        with drained_first(lambda: None, 5):
             during.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=serve)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from streamlit_assistant.setting_values import postgres_place
 from streamlit_assistant.settings import Settings, SettingsError
 
 
@@ -45,9 +46,27 @@ def refusal(
         ("OPENAI_ASSISTANT_ID", "asst_", "begins with asst_"),
         ("OPENAI_ASSISTANT_ID", "asst_ä", "begins with asst_"),
         ("OPENAI_MODEL", "gpt\n6", "a model's name"),
-        ("DATABASE_URL", "postgresql://db/chats", "cannot keep its data in PostgreSQL yet"),
-        ("DATABASE_URL", "postgres://db/chats", "cannot keep its data in PostgreSQL yet"),
-        ("DATABASE_URL", "mysql://db/chats", "keeps its data in an SQLite file only"),
+        ("DATABASE_URL", "mysql://db/chats", "sqlite:///path/to/file.db or postgresql://user"),
+        ("DATABASE_URL", "postgresql+asyncpg://db/chats", "or postgresql://user"),
+        ("DATABASE_URL", "postgresql://db", "postgresql://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgresql://db/", "postgresql://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgresql://db:0/chats", "postgresql://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgresql://db:x/chats", "postgresql://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgresql://[::1/chats", "postgresql://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgresql://db/chats/more", "postgresql://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgresql://me:p@ss@db/chats", "a password's @ : / ? # and % as %40"),
+        ("DATABASE_URL", "postgresql://me:p:ss@db/chats", "a password's @ : / ? # and % as %40"),
+        ("DATABASE_URL", "postgresql://me:1/ss@db/chats", "a password's @ : / ? # and % as %40"),
+        ("DATABASE_URL", "postgresql://me:1?ss@db/chats", "a password's @ : / ? # and % as %40"),
+        ("DATABASE_URL", "postgresql://db/chats?a=p@ss", "a password's @ : / ? # and % as %40"),
+        ("DATABASE_URL", "postgresql://me:p#ss@db/chats", "a password's @ : / ? # and % as %40"),
+        ("DATABASE_URL", "postgresql://me:p%ss@db/chats", "a password's @ : / ? # and % as %40"),
+        ("DATABASE_URL", "postgresql://me:p ss@db/chats", "a password's @ : / ? # and % as %40"),
+        ("DATABASE_URL", "postgresql://me:p\x00@db/chats", "a password's @ : / ? # and % as %40"),
+        ("MAX_RUNS", "0", "a whole number from 1 to 1000000"),
+        ("MAX_QUEUED_RUNS_PER_USER", "none", "a whole number from 1 to 1000000"),
+        ("RUN_SECONDS", "59", "a whole number from 60 to 86400"),
+        ("DRAIN_SECONDS", "301", "a whole number from 0 to 300"),
         ("DATABASE_URL", "chats.db", "sqlite:///path/to/file.db"),
         ("DATABASE_URL", "sqlite:///", "sqlite:///path/to/file.db"),
         ("DATABASE_URL", "sqlite:///:memory:", "sqlite:///path/to/file.db"),
@@ -92,3 +111,30 @@ def test_a_value_of_the_wrong_type_is_refused(name: str, value: object) -> None:
 @pytest.mark.parametrize("host", ["::1", "::", "localhost", "chat.example.org", "my_box"])
 def test_a_host_may_be_an_address_or_a_name(host: str) -> None:
     assert Settings.load({"HOST": host}, {}, {}).host == host
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("sqlite:////srv/chats.db", "sqlite:////srv/chats.db"),
+        ("postgresql://db/chats", "postgresql://db/chats"),
+        ("postgres://db/chats", "postgresql://db/chats"),
+        ("PostgreSQL+psycopg://db/chats", "postgresql://db/chats"),
+        ("postgresql://me:p%40ss@[::1]:6432/chats", "postgresql://me:p%40ss@[::1]:6432/chats"),
+        ("postgresql://db/chats?sslmode=require", "postgresql://db/chats?sslmode=require"),
+        ("postgresql:///chats?host=/run/postgresql", "postgresql:///chats?host=/run/postgresql"),
+    ],
+)
+def test_a_database_may_be_named_in_several_ways(given: str, used: str) -> None:
+    assert Settings.load({}, {"DATABASE_URL": given}, {}).database_url == used
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://me:hunter2@db:6432/chats?password=hunter2", "db:6432/chats"),
+        ("postgresql:///chats?host=/run/postgresql", "localhost/chats"),
+    ],
+)
+def test_the_place_of_a_database_is_shown_without_what_is_secret(url: str, place: str) -> None:
+    assert postgres_place(url) == place

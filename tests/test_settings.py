@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from streamlit_assistant.settings import Settings, SettingsError, default_data_dir
+from streamlit_assistant.settings import Role, Settings, SettingsError, default_data_dir
 
 KEY = "sk-abcdefghijklmnopqrstuvwxyz"
 
@@ -30,6 +30,9 @@ def test_nothing_given_is_a_complete_configuration() -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", 8501)
     assert (settings.streaming, settings.message_limit) == (True, 1000)
     assert (settings.strict_ids, settings.require_beta_header) == (True, False)
+    assert (settings.max_runs, settings.max_runs_per_user) == (200, 50)
+    assert (settings.max_queued_runs, settings.max_queued_runs_per_user) == (1000, 200)
+    assert (settings.role, settings.run_seconds, settings.drain_seconds) == ("all", 600, 5)
 
 
 def test_every_setting_can_come_from_the_environment() -> None:
@@ -50,6 +53,12 @@ def test_every_setting_can_come_from_the_environment() -> None:
             "MESSAGE_LIMIT": "50",
             "STRICT_IDS": "no",
             "REQUIRE_BETA_HEADER": "yes",
+            "MAX_RUNS": "20",
+            "MAX_RUNS_PER_USER": "5",
+            "MAX_QUEUED_RUNS": "100",
+            "MAX_QUEUED_RUNS_PER_USER": "25",
+            "RUN_SECONDS": "1200",
+            "DRAIN_SECONDS": "0",
         }
     )
 
@@ -69,6 +78,12 @@ def test_every_setting_can_come_from_the_environment() -> None:
         message_limit=50,
         strict_ids=False,
         require_beta_header=True,
+        max_runs=20,
+        max_runs_per_user=5,
+        max_queued_runs=100,
+        max_queued_runs_per_user=25,
+        run_seconds=1200,
+        drain_seconds=0,
     )
 
 
@@ -96,6 +111,12 @@ def test_flags_win_over_the_environment_that_over_secrets_and_those_over_default
 
     assert settings.data_dir == Path("/flag")
     assert (settings.port, settings.message_limit, settings.openai_model) == (2, 2, "m")
+
+
+@pytest.mark.parametrize("role", ["api", "worker"])
+def test_what_one_process_does_is_told_by_its_flags_alone(role: Role) -> None:
+    assert load(flags={"ROLE": role}).role == role
+    assert load(flags={"ROLE": None}, environ={"ROLE": role}, secrets={"ROLE": role}).role == "all"
 
 
 def test_the_port_is_looked_for_in_five_places() -> None:
@@ -184,9 +205,13 @@ def test_a_key_for_other_programs_must_be_long() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("DATABASE_URL", "postgresql://me:hunter2@db/chats"),
-        ("DATABASE_URL", "postgresql://db/chats?password=hunter2"),
+        ("DATABASE_URL", "mysql://me:hunter2@db/chats"),
+        ("DATABASE_URL", "postgresql://db/?password=hunter2"),
         ("DATABASE_URL", "postgresql://me:@:hunter2@db/chats"),
+        ("DATABASE_URL", "postgresql://me:\"' hunter2@db/chats"),
+        ("DATABASE_URL", "postgresql://me:hunter2"),
+        ("DATABASE_URL", "postgresql:me:hunter2"),
+        ("DATABASE_URL", "me:hunter2@db/chats"),
         ("HISTORY_URLS", "redis://:hunter2@cache,kafka://me:hunter2@queue"),
         ("OPENAI_BASE_URL", "https://me:hunter2@example.org/v1"),
         ("OPENAI_BASE_URL", "https://example.org/v1?key=hunter2"),
@@ -200,6 +225,12 @@ def test_passwords_and_keys_in_wrong_values_are_not_shown(name: str, value: str)
     assert "hunter2" not in problem
 
 
+def test_what_cannot_be_secret_is_shown() -> None:
+    (problem,) = problems(environ={"OPENAI_BASE_URL": "http://example.org:port/v1"})
+
+    assert "is 'http://example.org:port/v1'; accepted" in problem
+
+
 def test_a_very_long_wrong_value_is_cut() -> None:
     (problem,) = problems(environ={"PORT": "9" * 10_000})
 
@@ -207,10 +238,17 @@ def test_a_very_long_wrong_value_is_cut() -> None:
 
 
 def test_secrets_do_not_show_in_the_text_of_the_settings() -> None:
-    settings = load(environ={"OPENAI_API_KEY": KEY, "ASSISTANT_API_KEY": "0123456789abcdef"})
+    settings = load(
+        environ={
+            "OPENAI_API_KEY": KEY,
+            "ASSISTANT_API_KEY": "0123456789abcdef",
+            "DATABASE_URL": "postgresql://me:hunter2@db/chats",
+        }
+    )
 
     for shown in (str(settings), repr(settings), f"{settings}"):
         assert KEY not in shown
+        assert "hunter2" not in shown
         assert "0123456789abcdef" not in shown
 
 

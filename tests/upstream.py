@@ -16,11 +16,11 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -31,6 +31,7 @@ from tests.upstream_scripts import Script
 from tests.upstream_wire import model_list
 
 ROOT = Path(__file__).resolve().parent.parent
+AnyUpstream = TypeVar("AnyUpstream", bound="Upstream")
 LONGEST_START = 60.0  # seconds; generous, for machines that do other work as well
 
 
@@ -67,16 +68,20 @@ class Upstream:
             ]
         )
 
+    def answer(self, received: Received, number: int) -> Script:
+        """Return how a request is answered, the first of all being number 1."""
+        if self._scripts:
+            return self._scripts.popleft()
+        return think(received.messages, received.body.get("tools", ()))
+
     async def _complete(self, request: Request) -> Response:
-        body = await request.json()
-        received = Received(dict(request.headers), body)
-        script = (
-            self._scripts.popleft()
-            if self._scripts
-            else think(received.messages, body.get("tools", ()))
-        )
+        try:
+            received = Received(dict(request.headers), await request.json())
+        except ClientDisconnect:  # in the middle of its question
+            return Response()
         self.requests.append(received)
-        return Reply(script, received, number=len(self.requests))
+        number = len(self.requests)
+        return Reply(self.answer(received, number), received, number)
 
     async def _list_models(self, _request: Request) -> Response:
         return JSONResponse(model_list(self.models))
@@ -118,7 +123,13 @@ def _listening(port: int) -> socket.socket:
 @contextmanager
 def model_server(*scripts: Script, port: int = 0, **options: Any) -> Iterator[Upstream]:
     """Serve in a thread until the block ends; what is unfinished then is broken off."""
-    upstream = Upstream(*scripts, **options)
+    with served(Upstream(*scripts, **options), port) as upstream:
+        yield upstream
+
+
+@contextmanager
+def served(upstream: AnyUpstream, port: int = 0) -> Iterator[AnyUpstream]:
+    """The same for a model server that was made elsewhere."""
     with _listening(port) as sock:
         upstream.port = sock.getsockname()[1]
         runner = _runner(upstream)
@@ -141,13 +152,14 @@ def model_process(port: int) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.upstream", "--port", str(port)]
     with subprocess.Popen(command, cwd=ROOT) as process:
         try:
-            _wait_until_listening(port, process)
+            wait_until_listening(port, process)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.kill()  # it has nothing to save
 
 
-def _wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return once a process accepts connections."""
     deadline = time.monotonic() + LONGEST_START
     while time.monotonic() < deadline:
         assert process.poll() is None, "the model server did not start"

@@ -68,19 +68,26 @@ class AnswerView:
         if self._pacer.allows(sum(block.weight for block in self._open)):
             self._draw()
 
-    def wait(self, elapsed: float, status: str) -> None:
-        """Show that the answer is still being worked at."""
+    def wait(self, elapsed: float, status: str, position: int | None = None) -> None:
+        """Show that the answer is still being worked at, or at which place in the queue it is."""
         self._draw()
         if self._last_word is None and elapsed < AT_ONCE:
             self._status.empty()
         elif self._last_word is None:
-            words = self._texts(f"status.{'queued' if status == 'queued' else 'thinking'}")
+            words = self._waiting_words(status, position)
             seconds = self._texts("status.seconds", seconds=int(elapsed)) if elapsed >= 1 else ""
             self._status.markdown(f":shimmer[{words}] {seconds}")
         elif self._clock() - self._last_word > SILENCE:
             self._status.markdown(f":shimmer[{self._texts('status.writing')}]")
         else:
             self._status.empty()
+
+    def _waiting_words(self, status: str, position: int | None) -> str:
+        if status != "queued":
+            return self._texts("status.thinking")
+        if position is None or position < 2:  # nobody is ahead
+            return self._texts("status.queued")
+        return self._texts("status.queued_behind", ahead=position - 1)
 
     def break_off(self) -> None:
         """Show what there is as it will stay, and no longer that more is to come."""

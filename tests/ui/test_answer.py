@@ -189,6 +189,7 @@ def test_an_answer_that_begins_at_once_shows_no_status(view: AnswerView, surface
     [
         (0.5, "queued", ":shimmer[Waiting for its turn…]"),
         (0.5, "in_progress", ":shimmer[Thinking…]"),
+        (3.7, "queued", ":shimmer[Waiting for its turn…] 3 s"),
         (3.7, "in_progress", ":shimmer[Thinking…] 3 s"),
     ],
 )
@@ -198,6 +199,23 @@ def test_the_status_says_what_is_waited_for(
     view.wait(elapsed, status)
 
     assert [text.strip() for _, text in surface.seen()] == [words]
+
+
+@pytest.mark.parametrize(
+    ("position", "words"),
+    [
+        (None, "Waiting for its turn…"),
+        (1, "Waiting for its turn…"),
+        (2, "Waiting for its turn, 1 ahead of it…"),
+        (31, "Waiting for its turn, 30 ahead of it…"),
+    ],
+)
+def test_the_status_says_how_many_are_ahead(
+    view: AnswerView, surface: Slot, position: int | None, words: str
+) -> None:
+    view.wait(2.0, "queued", position)
+
+    assert surface.seen() == [("markdown", f":shimmer[{words}] 2 s")]
 
 
 def test_the_status_goes_with_the_first_word_and_returns_in_a_long_silence(
