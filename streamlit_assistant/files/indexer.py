@@ -8,7 +8,6 @@ files does not keep the others waiting.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,13 +17,15 @@ from streamlit_assistant.file_records import NewChunk, WaitingFile
 from streamlit_assistant.files.library import FileLibrary
 from streamlit_assistant.files.unreadable import INVALID_FILE, SERVER_ERROR, NotRead, Unreadable
 from streamlit_assistant.store import Store
+from streamlit_assistant.store.signals import FILES
 from streamlit_assistant.supervision import supervise
+from streamlit_assistant.waiting import came_within
 
 MOST_FILES = 2  # at once: reading a document takes a processor
 FIRST_REST, LONGEST_REST = 1.0, 60.0  # seconds before a file is tried again, doubling
 HOUSEKEEPING_SECONDS = 3600
 LOOK_AGAIN_SECONDS = 0.5  # how long a wait for the indexer may miss that somebody cancelled
-MISSED_SECONDS = 5.0  # how long a file may wait that another process added, or left behind
+MISSED_SECONDS = 2.0  # how long a file may wait that another process added, or left behind
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Indexer:
         self._untidy = asyncio.Event()
         self._progress = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
+        store.signals.hear(self._hear)
 
     async def start(self) -> None:
         """Begin with what is waiting already."""
@@ -97,8 +99,16 @@ class Indexer:
 
     def notify(self) -> None:
         """Look at once at what is waiting, and at what has been deleted."""
+        self._wake()
+        self._store.signals.send(FILES)
+
+    def _wake(self) -> None:
         self._work.set()
         self._untidy.set()
+
+    def _hear(self, topic: str) -> None:
+        if topic == FILES:
+            self._wake()
 
     async def wait_until_indexed(self, vector_store_ids: Sequence[str], seconds: float) -> bool:
         """Wait until nothing in the vector stores is being indexed; False where it takes longer."""
@@ -111,16 +121,12 @@ class Indexer:
             left = deadline - loop.time()
             if left <= 0:
                 return False
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, LOOK_AGAIN_SECONDS)):
-                    await progress.wait()
+            await came_within(min(left, LOOK_AGAIN_SECONDS), progress)
 
     async def _dispatch(self) -> None:
         self._work.set()
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(MISSED_SECONDS):
-                    await self._work.wait()
+            await came_within(MISSED_SECONDS, self._work)
             self._work.clear()
             await self._stop_unwanted()
             while len(self._busy) < self._most_files:
@@ -218,9 +224,7 @@ class Indexer:
         while True:
             self._untidy.clear()
             await self._store.index_queue.tidy()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HOUSEKEEPING_SECONDS):
-                    await self._untidy.wait()
+            await came_within(HOUSEKEEPING_SECONDS, self._untidy)
 
 
 def _size(chunks: Sequence[NewChunk]) -> int:

@@ -65,14 +65,14 @@ class ChunkIndex(ABC):
         self._database = database
 
     @abstractmethod
+    def entry(self, waiting: WaitingFile, terms: str) -> JSON:
+        """Return what the index holds of a chunk of a file with these words."""
+
+    @abstractmethod
     async def add(
-        self,
-        connection: AsyncConnection,
-        waiting: WaitingFile,
-        rows: Sequence[JSON],
-        terms: Sequence[str],
+        self, connection: AsyncConnection, rows: Sequence[JSON], entries: Sequence[JSON]
     ) -> None:
-        """Store chunks of a file, each with what it is found under, in the caller's transaction."""
+        """Store chunks, each with its entry of the index, in the caller's transaction."""
 
     @abstractmethod
     async def frequencies(self, stores: Sequence[int], terms: Collection[str]) -> Frequencies:

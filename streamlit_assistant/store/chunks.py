@@ -1,5 +1,6 @@
 """The chunks of documents in the database, and beside them in the full-text index."""
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -37,23 +38,12 @@ class Chunks:
         while not await self._database.transact(partial(_remove_some, waiting=waiting)):
             pass
         embeddings: Sequence[bytes | None] = vectors or [None] * len(new)
-        piece = self._index.piece
-        for at in range(0, len(new), piece):
-            rows: list[JSON] = [
-                {
-                    "file_seq": waiting.file.seq,
-                    "position": position,
-                    "start": chunk.start,
-                    "text": chunk.text,
-                    "embedding": embedding,
-                    "embedding_model": model if embedding is not None else None,
-                }
-                for position, (chunk, embedding) in enumerate(
-                    zip(new[at : at + piece], embeddings[at : at + piece], strict=True), at
-                )
-            ]
-            terms = [chunk.terms for chunk in new[at : at + piece]]
-            add = partial(self._add_some, waiting=waiting, rows=rows, terms=terms)
+        for at in range(0, len(new), self._index.piece):
+            some = slice(at, at + self._index.piece)
+            rows = _rows(waiting, at, new[some], embeddings[some], model)
+            # In a thread: it takes so long that followers of runs would notice.
+            entries = await asyncio.to_thread(self._entries, waiting, new[some])
+            add = partial(self._add_some, waiting=waiting, rows=rows, entries=entries)
             if not await self._database.transact(add):
                 return
 
@@ -73,17 +63,40 @@ class Chunks:
             told = start + len(piece)
         return [piece for piece in pieces if piece]
 
+    def _entries(self, waiting: WaitingFile, new: Sequence[NewChunk]) -> list[JSON]:
+        return [self._index.entry(waiting, chunk.terms) for chunk in new]
+
     async def _add_some(
         self,
         connection: AsyncConnection,
         waiting: WaitingFile,
         rows: Sequence[JSON],
-        terms: Sequence[str],
+        entries: Sequence[JSON],
     ) -> bool:
         if await find_wanted(connection, waiting, lock=True) is None:
             return False
-        await self._index.add(connection, waiting, rows, terms)
+        await self._index.add(connection, rows, entries)
         return True
+
+
+def _rows(
+    waiting: WaitingFile,
+    first: int,
+    new: Sequence[NewChunk],
+    embeddings: Sequence[bytes | None],
+    model: str | None,
+) -> list[JSON]:
+    return [
+        {
+            "file_seq": waiting.file.seq,
+            "position": position,
+            "start": chunk.start,
+            "text": chunk.text,
+            "embedding": embedding,
+            "embedding_model": model if embedding is not None else None,
+        }
+        for position, (chunk, embedding) in enumerate(zip(new, embeddings, strict=True), first)
+    ]
 
 
 async def _remove_some(connection: AsyncConnection, waiting: WaitingFile) -> bool:

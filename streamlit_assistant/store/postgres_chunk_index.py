@@ -7,7 +7,7 @@ reading any chunk. What vector store a chunk is in is a key as well.
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -27,9 +27,9 @@ MOST_COUNTED = 20_000  # rows with a key; where there are more, their number is 
 COMMON = 1_000
 K1, B = 1.2, 0.75  # BM25's usual constants, which SQLite has as well
 
-_ADD_TERMS = text(
-    "INSERT INTO chunk_terms (seq, store_seq, file_seq, length, terms, words) "
-    "VALUES (:seq, :store_seq, :file_seq, :length, :terms, :words)"
+_ADD_ENTRY = text(
+    "INSERT INTO chunk_terms (seq, store_seq, file_seq, length, terms, words) VALUES "
+    "(:seq, :store_seq, :file_seq, :length, :terms, string_to_array(CAST(:words AS text), ' '))"
 )
 # Rows lie in the order of their numbers: how far one got says how many there are altogether. The
 # limit is no parameter, or the planner, which knows many questions by one plan, would take it for a
@@ -82,28 +82,28 @@ class PostgresChunkIndex(ChunkIndex):
     _number = _CHUNK_TERMS.c.seq
     _terms = _CHUNK_TERMS.c.terms
 
+    def entry(self, waiting: WaitingFile, terms: str) -> JSON:
+        """Return what the index holds of a chunk of a file with these words."""
+        words = terms.split()
+        return {
+            "store_seq": waiting.store_seq,
+            "file_seq": waiting.file.seq,
+            "length": len(words),
+            "terms": terms,
+            "words": " ".join([_mark(waiting.store_seq), *_keys(words)]),
+        }
+
     async def add(
-        self,
-        connection: AsyncConnection,
-        waiting: WaitingFile,
-        rows: Sequence[JSON],
-        terms: Sequence[str],
+        self, connection: AsyncConnection, rows: Sequence[JSON], entries: Sequence[JSON]
     ) -> None:
-        """Store chunks of a file, each with what it is found under, in the caller's transaction."""
+        """Store chunks, each with its entry of the index, in the caller's transaction."""
         stored = insert(chunks).returning(chunks.c.position, chunks.c.seq)
         seqs = {place: seq for place, seq in await connection.execute(stored, rows)}
-        found_under = [
-            {
-                "seq": seqs[row["position"]],
-                "store_seq": waiting.store_seq,
-                "file_seq": waiting.file.seq,
-                "length": len(words.split()),
-                "terms": words,
-                "words": [_mark(waiting.store_seq), *_keys(words)],
-            }
-            for row, words in zip(rows, terms, strict=True)
+        numbered = [
+            {"seq": seqs[row["position"]], **entry}
+            for row, entry in zip(rows, entries, strict=True)
         ]
-        await connection.execute(_ADD_TERMS, found_under)
+        await connection.execute(_ADD_ENTRY, numbered)
 
     async def frequencies(self, stores: Sequence[int], terms: Collection[str]) -> Frequencies:
         """Return in how many chunks the words stand."""
@@ -143,9 +143,9 @@ def _mark(store_seq: int) -> str:
     return f"\x01{store_seq}"
 
 
-def _keys(words: str) -> list[str]:
+def _keys(words: Iterable[str]) -> list[str]:
     """Return the keys of a chunk with these words."""
-    counted = Counter(words.split()).items()
+    counted = Counter(words).items()
     return [
         word + sign for word, count in counted for least, sign in LEVELS.items() if count >= least
     ]

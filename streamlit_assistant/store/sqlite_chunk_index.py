@@ -12,7 +12,7 @@ from streamlit_assistant.store.chunk_index import ChunkIndex, Frequencies
 from streamlit_assistant.store.file_tables import chunks
 
 _LAST_SEQ = text("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
-_ADD_TERMS = text("INSERT INTO chunk_terms (rowid, store, terms) VALUES (:seq, :store, :terms)")
+_ADD_ENTRY = text("INSERT INTO chunk_terms (rowid, store, terms) VALUES (:seq, :store, :terms)")
 _FREQUENCIES = text(
     "SELECT term, doc FROM chunk_vocabulary WHERE term IN (SELECT value FROM json_each(:terms))"
 )
@@ -34,25 +34,19 @@ class SqliteChunkIndex(ChunkIndex):
     _number = _CHUNK_TERMS.c.rowid
     _terms = _CHUNK_TERMS.c.terms
 
+    def entry(self, waiting: WaitingFile, terms: str) -> JSON:
+        """Return what the index holds of a chunk of a file with these words."""
+        return {"store": _mark(waiting.store_seq), "terms": terms}
+
     async def add(
-        self,
-        connection: AsyncConnection,
-        waiting: WaitingFile,
-        rows: Sequence[JSON],
-        terms: Sequence[str],
+        self, connection: AsyncConnection, rows: Sequence[JSON], entries: Sequence[JSON]
     ) -> None:
-        """Store chunks of a file, each with what it is found under, in the caller's transaction."""
+        """Store chunks, each with its entry of the index, in the caller's transaction."""
         # Numbered here: the index must know the numbers, and many rows at once do not tell theirs.
         last = (await connection.execute(_LAST_SEQ)).scalar() or 0
-        numbers = range(last + 1, last + 1 + len(rows))
-        mark = _mark(waiting.store_seq)
-        numbered = [{"seq": seq, **row} for seq, row in zip(numbers, rows, strict=True)]
-        found_under = [
-            {"seq": seq, "store": mark, "terms": words}
-            for seq, words in zip(numbers, terms, strict=True)
-        ]
-        await connection.execute(insert(chunks), numbered)
-        await connection.execute(_ADD_TERMS, found_under)
+        for statement, those in ((insert(chunks), rows), (_ADD_ENTRY, entries)):
+            numbered = [{"seq": seq, **row} for seq, row in enumerate(those, last + 1)]
+            await connection.execute(statement, numbered)
 
     async def frequencies(self, stores: Sequence[int], terms: Collection[str]) -> Frequencies:
         """Return in how many chunks the words stand."""
