@@ -3,7 +3,7 @@
 httpx's own reads through a layer that asks the system twice about each piece, and sets a timer and
 a scope for it: that costs more than all that is done with a token. This one is asyncio's protocol
 and nothing else. Pieces that follow each other faster than anybody can see are read together, which
-divides the cost of everything behind it as well; the first one never waits.
+divides the cost of everything behind it as well; the first ones never wait.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import httpcore2
 import httpx2
 
 TOGETHER_SECONDS = 0.02  # pieces that come within so long after a read are the next read
+FIRST_READS = 3  # of an answer, which wait for nothing: its head, who speaks, the first word
 MOST_WAITING = 256 * 1024  # bytes that may come before somebody reads them
 IDLE_CONNECTIONS = 50  # kept open for the next answers
 IDLE_SECONDS = 30.0
@@ -131,6 +132,7 @@ class _Pieces(asyncio.Protocol):
         self._is_paused = False
         self._error: Exception | None = None
         self._read_again_at = 0.0
+        self._reads = 0  # of this answer
 
     @property
     def is_readable(self) -> bool:
@@ -173,7 +175,9 @@ class _Pieces(asyncio.Protocol):
                 self._resume()
             if not await self._has_news(seconds):
                 raise httpcore2.ReadTimeout("Nothing has come for too long.")
-        self._read_again_at = loop.time() + TOGETHER_SECONDS
+        self._reads += 1
+        if self._reads >= FIRST_READS:
+            self._read_again_at = loop.time() + TOGETHER_SECONDS
         if not self._pieces and self._error is not None:
             raise httpcore2.ReadError(str(self._error)) from self._error
         piece = bytes(self._pieces[:max_bytes])
@@ -183,6 +187,7 @@ class _Pieces(asyncio.Protocol):
     async def write(self, data: bytes, seconds: float | None) -> None:
         if self._is_over:
             raise httpcore2.WriteError("The connection is closed.") from self._error
+        self._reads, self._read_again_at = 0, 0.0  # what is asked for now is another answer
         self.transport.write(data)
         try:
             async with asyncio.timeout(seconds):

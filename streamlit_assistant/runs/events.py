@@ -33,7 +33,10 @@ class EventHub:
 
     def adopt(self, run_id: str, channel: Channel) -> None:
         """Serve a run's followers from a channel made for it."""
+        replaced = self._channels.get(run_id)
         self._channels[run_id] = channel
+        if replaced is not None:
+            replaced.close()  # of an earlier attempt here, which ends too late to do so itself
         watch = self._watches.pop(run_id, None)
         if watch is not None:
             watch.stop()  # its followers come over

@@ -147,7 +147,7 @@ class RunExecution:
         )
         emissions = [*closing.emissions, ("thread.run.failed", responses.run(run))]
         columns = _outcome_columns(run)
-        await self._journal.commit(emissions, columns, changed=closing.records, lasting=True)
+        await self._journal.commit(emissions, columns, changed=closing.records)
 
     async def _outcome(self) -> Ending | Pause | None:
         """Return how the run ends or pauses, or None if it is to be handed back unexecuted."""
@@ -183,6 +183,8 @@ class RunExecution:
 
     @property
     def _has_shown(self) -> bool:
+        if self._run.status is RunStatus.REQUIRES_ACTION:
+            return False  # taken only to be ended: it still waits
         open_round = self._rounds.round
         shown = open_round is not None and (open_round.answer or open_round.calls)
         return bool(shown or self._remains.opened)
@@ -230,9 +232,7 @@ class RunExecution:
         )
         emissions = [("thread.run.requires_action", responses.run(self._run))]
         changes = {**_outcome_columns(self._run), "lease_owner": None}
-        await self._journal.commit(
-            emissions, changes, changed=[pause.step], lasting=True, unless_cancelling=True
-        )
+        await self._journal.commit(emissions, changes, changed=[pause.step], unless_cancelling=True)
 
     async def _finish(self, ending: Ending) -> None:
         now = int(self._clock())
@@ -259,7 +259,6 @@ class RunExecution:
             emissions,
             _outcome_columns(self._run),
             changed=closing.records,
-            lasting=True,
             unless_cancelling=ending.run in (RunStatus.COMPLETED, RunStatus.INCOMPLETE),
         )
 

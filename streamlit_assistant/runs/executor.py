@@ -22,7 +22,7 @@ from streamlit_assistant.runs.membership import Membership
 from streamlit_assistant.runs.oversight import Oversight
 from streamlit_assistant.runs.pace import Pace
 from streamlit_assistant.runs.recovery import Remains, read_remains
-from streamlit_assistant.runs.submission import submission
+from streamlit_assistant.runs.submission import AGAIN_SECONDS, submission
 from streamlit_assistant.runs.transitions import TERMINAL, advance
 from streamlit_assistant.store import Fence, Limits, Store
 from streamlit_assistant.store.runs import Added
@@ -66,10 +66,7 @@ class RunExecutor:
         self._ended: Counter[str] = Counter()  # runs by the status in which they ended here
         self._refused = 0
         self.membership = Membership(store, role, self._pace)
-        self._taken: set[str] = set()  # runs that are ours, and whose execution is about to begin
-        self._oversight = Oversight(
-            store, self.membership, self._executions, self._taken, self._settle
-        )
+        self._oversight = Oversight(store, self.membership, self._executions, self._settle)
         self.membership.on_lost = self._give_up
         self.membership.on_burial = self._oversight.look
         store.signals.hear(self._hear)
@@ -78,9 +75,10 @@ class RunExecutor:
         """Join the other processes and begin to take runs, those of dead processes included."""
         await self.membership.join()
         loops = [self.membership.beat, *self._store.signals.loops(), self._writer.run]
-        loops += [self._end_overdue, lambda: forget_old(self._store, self._clock)]
+        loops += [self._oversight.run, lambda: forget_old(self._store, self._clock)]
+        loops.append(lambda: end_overdue(self._store, self._clock, self._take_to_stop))
         if self.membership.works:
-            loops += [self._oversight.run, self._dispatch]
+            loops.append(self._dispatch)
         self._tasks = [asyncio.create_task(supervise(loop)) for loop in loops]
         self._work.set()
 
@@ -143,6 +141,7 @@ class RunExecutor:
             if added is not None:
                 self._begin(leased or made.run, channel, added)
                 return made.run
+            await asyncio.sleep(AGAIN_SECONDS)
 
     def _limits_now(self) -> Limits:
         return replace(self._limits, processes=self.membership.living)
@@ -201,12 +200,14 @@ class RunExecutor:
             if execution is not None:
                 execution.stop(Stop.CANCEL)
             # Shielded: a run that was claimed must be executed, or nobody ever would.
-            elif not await asyncio.shield(
+            is_ours = execution is not None or await asyncio.shield(
                 self._take_to_stop(run_id, Stop.CANCEL)
-            ) and run.lease_owner in (None, self.membership.name):
+            )
+            if not is_ours and run.lease_owner in (None, self.membership.name):
                 await asyncio.sleep(0.01)  # claimed this instant: its execution is about to appear
                 continue
-            await self._store.runs.mark_cancelling(run_id)
+            if not await self._store.runs.mark_cancelling(run_id) and not is_ours:
+                continue  # whoever worked on it has let go of it meanwhile, and knows of nothing
             self._store.signals.send(of_run(run_id))
             now = int(self._clock())
             return advance(run, RunStatus.CANCELLING, now, required_action=None)
@@ -242,11 +243,11 @@ class RunExecutor:
 
     async def _settle(self, run: Run, reason: Stop) -> None:
         """End or hand back a run that is ours, and that nobody in this process works on."""
-        self._taken.add(run.id)
+        self._oversight.taken.add(run.id)
         try:
             remains = await read_remains(self._store, run.id)
         finally:
-            self._taken.discard(run.id)
+            self._oversight.taken.discard(run.id)
         self._execute(run, remains=remains).stop(reason)
 
     def _execute(
@@ -262,6 +263,8 @@ class RunExecutor:
         journal.on_lost = lambda: execution.stop(Stop.LOST)
         self._executions[run.id] = execution
         execution.when_ended(lambda: self._forget(execution))
+        if self._draining:
+            execution.stop(Stop.SHUTDOWN)  # it was being stored when the end began: others' now
         return execution
 
     def _forget(self, execution: RunExecution) -> None:
@@ -279,11 +282,10 @@ class RunExecutor:
     def _hear(self, topic: str) -> None:
         if topic in (WORK, EVERYTHING):
             self._work.set()
-        run_id = run_of(topic)
-        if run_id is not None:
-            self._oversight.look_at(run_id)
-        elif topic == EVERYTHING:
+        if topic == EVERYTHING:
             self._oversight.look()
+        if (run_id := run_of(topic)) is not None:
+            self._oversight.look_at(run_id)
 
     async def _dispatch(self) -> None:
         while True:
@@ -295,6 +297,3 @@ class RunExecutor:
             except SQLAlchemyError:
                 self._work.set()  # whoever waits must not be forgotten
                 raise
-
-    async def _end_overdue(self) -> None:
-        await end_overdue(self._store, self._clock, self._take_to_stop)

@@ -24,6 +24,7 @@ from streamlit_assistant.untorn import untorn
 
 logger = logging.getLogger(__name__)
 
+SOON_SECONDS = 0.003
 NEVER = (SQLAlchemyError, ValueError)  # of which the latter says that a text is no text
 
 Emission = tuple[str, JSON]
@@ -59,13 +60,18 @@ class EventWriter:
 
     async def run(self) -> None:
         """Store what is pending soon after it came, until cancelled."""
+        loop, flushed = asyncio.get_running_loop(), 0.0
         while True:
             await self._work.wait()
-            # Waiting comes first: a commit that follows soon takes the pending events along, and
-            # finds the lock free.
-            shared = self._store.signals.neighbours > 0
-            await asyncio.sleep(self._pace.shared_flush if shared else self._pace.flush)
+            await asyncio.sleep(self._rest(loop.time() - flushed))
+            flushed = loop.time()
             await self.flush()
+
+    def _rest(self, since_flush: float) -> float:
+        # A commit that follows soon takes the pending events along.
+        if self._store.signals.neighbours == 0:
+            return self._pace.flush
+        return max(self._pace.shared_flush - since_flush, SOON_SECONDS)
 
     @property
     def pending(self) -> int:
@@ -146,14 +152,13 @@ class Journal:
         changes: Mapping[str, Any],
         new: Sequence[Message | RunStep] = (),
         changed: Sequence[Message | RunStep] = (),
-        lasting: bool = False,
         unless_cancelling: bool = False,
     ) -> None:
         """Store events together with what they announce, then show them.
 
-        `lasting`: try until the database takes it, however long it is away. Raises `LeaseLost` if
-        the attempt no longer owns the run, and `CancelRequested` where a cancelled run shall not be
-        changed. A cancellation waits until it is done.
+        Tries until the database takes it, however long it is away: a run must not fail because of
+        that. Raises `LeaseLost` if the attempt no longer owns the run, and `CancelRequested` where
+        a cancelled run shall not be changed. A cancellation waits until it is done.
         """
         save = partial(
             self._store.runs.save,
@@ -163,18 +168,15 @@ class Journal:
             changed=changed,
             unless_cancelling=unless_cancelling,
         )
-        await untorn(self._commit(emissions, save, lasting))
+        await untorn(self._commit(emissions, save))
 
     async def _commit(
-        self,
-        emissions: Sequence[Emission],
-        save: Callable[..., Awaitable[None]],
-        lasting: bool,
+        self, emissions: Sequence[Emission], save: Callable[..., Awaitable[None]]
     ) -> None:
         announced = [
             self._channel.number(name, data, ahead) for ahead, (name, data) in enumerate(emissions)
         ]
-        async for attempt in attempts(lasting=lasting):
+        async for attempt in attempts():
             with attempt:
                 async with self.lock:
                     # Read under the lock: a flush may just have stored what was pending.

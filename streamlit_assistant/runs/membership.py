@@ -38,7 +38,7 @@ class Membership:
         self._pace = pace
         self._name = ""
         self._leaves = False
-        self._last_beat = -1.0  # by the loop's clock
+        self._last_beat = (-1.0, 0.0)  # by the loop's clock, and by that of the leases
         self._others: list[Executor] = []
         self._news = asyncio.Event()
         store.signals.hear(self._hear)
@@ -95,6 +95,8 @@ class Membership:
             if self._leaves:
                 return
             if not await self._store.executors.renew(self._name, self._pace.lease):
+                if self._leaves:
+                    return  # by itself
                 logger.warning("this process was taken for dead, its runs are others' now")
                 await self._register()
                 self.on_lost()
@@ -109,11 +111,13 @@ class Membership:
         self._store.signals.send(PROCESSES)
 
     async def _look_around(self) -> None:
-        others = [o for o in await self._store.executors.all() if o.name != self._name]
+        everybody = await self._store.executors.all()
+        others = [o for o in everybody if o.name != self._name]
         gone = [other.name for other in others if other.identity.is_known_gone()]
         late = [other.name for other in others if other.is_late]
-        # After the database was away all leases are over: the others must have time to renew them.
-        may_judge = self._was_regular()
+        # After the database was away, or the machine slept, all leases are over: the others must
+        # have time to renew them.
+        may_judge = self._was_regular(sum(o.lease_until for o in everybody if o.name == self._name))
         if gone or (late and may_judge):
             await self._store.executors.bury(gone, late if may_judge else [])
             logger.warning("processes have gone: %s", ", ".join({*gone, *late}))
@@ -122,10 +126,12 @@ class Membership:
         self._store.signals.neighbours = len(self._others)
         self.on_burial()
 
-    def _was_regular(self) -> bool:
-        now = asyncio.get_running_loop().time()
+    def _was_regular(self, lease_until: float) -> bool:
+        """Whether both clocks went on as they should; `lease_until` is our own lease's end."""
+        now = (asyncio.get_running_loop().time(), lease_until)
         last, self._last_beat = self._last_beat, now
-        return last >= 0 and now - last < 2 * self._pace.heartbeat
+        longest = 2 * self._pace.heartbeat
+        return last[0] >= 0 and all(b - a < longest for a, b in zip(last, now, strict=True))
 
     def _hear(self, topic: str) -> None:
         if topic == PROCESSES:

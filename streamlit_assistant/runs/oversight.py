@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from streamlit_assistant.records import Run, RunStatus
 from streamlit_assistant.runs.execute_run import RunExecution, Stop
@@ -26,17 +26,13 @@ class Oversight:
         store: Store,
         membership: Membership,
         executions: Mapping[str, RunExecution],
-        taken: Container[str],
         settle: Settle,
     ) -> None:
-        """`executions` and `taken`, runs about to be among them, are read as they change.
-
-        `settle` ends or hands back a run that is ours.
-        """
+        """`executions` is read as it changes; `settle` ends or hands back a run that is ours."""
+        self.taken: set[str] = set()  # runs that are ours and about to be among the executions
         self._store = store
         self._membership = membership
         self._executions = executions
-        self._taken = taken
         self._settle = settle
         self._strays: dict[tuple[str, int], float] = {}  # since when each is seen
         self._changed: set[str] = set()  # runs that somebody has named
@@ -55,7 +51,8 @@ class Oversight:
     async def run(self) -> None:
         """Look whenever told to, and now and then, until cancelled."""
         while True:
-            await self._adopt()
+            if self._membership.works:
+                await self._adopt()
             await self._attend()
             await came_within(self._membership.patience, self._look)
             self._look.clear()
@@ -71,6 +68,7 @@ class Oversight:
         owned = {run.id: run for run in await self._store.queue.owned_by(self._membership.name)}
         for run_id, execution in executed.items():
             await self._compare(execution, owned.get(run_id))
+        self._changed.intersection_update(self._executions)  # the others have ended
         await self._settle_strays(owned)
 
     async def _compare(self, execution: RunExecution, run: Run | None) -> None:
@@ -89,11 +87,11 @@ class Oversight:
     async def _settle_strays(self, owned: Mapping[str, Run]) -> None:
         """Settle what is leased to this process although nobody in it works on it.
 
-        The database failed when it was to begin.
+        The database failed when it was to begin, or to be ended: then what waits, waits on.
         """
         now = asyncio.get_running_loop().time()
         idle = [r for r in owned.values() if r.id not in self._executions]
-        strays = {(run.id, run.attempt): run for run in idle if run.id not in self._taken}
+        strays = {(run.id, run.attempt): run for run in idle if run.id not in self.taken}
         self._strays = {key: self._strays.get(key, now) for key in strays}
         for key, run in strays.items():
             if now - self._strays[key] >= STRAY_SECONDS:

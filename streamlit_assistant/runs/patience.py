@@ -10,14 +10,12 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception_type,
-    stop_after_attempt,
     stop_never,
     wait_exponential,
 )
 
 # What a database in trouble raises; anything else would fail again.
 PASSING = (OperationalError, InterfaceError, PoolTimeout)
-ATTEMPTS = 6  # at what need not succeed: about six seconds
 LONGEST_PAUSE = 3.0  # seconds between two attempts
 
 T = TypeVar("T")
@@ -25,11 +23,11 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-def attempts(*, lasting: bool) -> AsyncRetrying:
-    """Return attempts at using the database; `lasting`: however long it is away."""
+def attempts() -> AsyncRetrying:
+    """Return attempts at using the database, however long it is away."""
     return AsyncRetrying(
         retry=retry_if_exception_type(PASSING),
-        stop=stop_never if lasting else stop_after_attempt(ATTEMPTS),
+        stop=stop_never,
         wait=wait_exponential(multiplier=0.1, max=LONGEST_PAUSE),
         before_sleep=_log_retry,
         reraise=True,
@@ -38,7 +36,7 @@ def attempts(*, lasting: bool) -> AsyncRetrying:
 
 async def patiently(read: Callable[[], Awaitable[T]]) -> T:
     """Return what reading gives, however long the database is away; the run's time limits it."""
-    async for attempt in attempts(lasting=True):
+    async for attempt in attempts():
         with attempt:
             return await read()
     raise AssertionError("it was read, or it failed for good")

@@ -11,6 +11,8 @@ from streamlit_assistant.runs.run_steps import TOOL_CALLS, with_calls
 from streamlit_assistant.runs.transitions import advance
 from streamlit_assistant.store import Store
 
+AGAIN_SECONDS = 0.05  # before outputs are tried again for a run that somebody is just ending
+
 
 @dataclass(frozen=True)
 class Submission:

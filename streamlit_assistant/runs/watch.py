@@ -37,7 +37,7 @@ class Watch:
         self.channel.close(moved=True)
 
     async def _read(self) -> None:
-        is_over = False
+        is_over, asked_at = False, self._now()
         while True:
             self._poked.clear()
             await self._take_news()
@@ -45,11 +45,16 @@ class Watch:
                 self.channel.close()
                 return
             was_poked = self.channel.is_complete or await came_within(self._pace.look, self._poked)
-            if self.channel.is_complete or not was_poked:
+            is_due = not was_poked or self._now() - asked_at >= self._pace.look
+            if self.channel.is_complete or is_due:
                 # No event tells of a run that was deleted. Asked before its last ones are read.
-                is_over = await self._is_over()
+                is_over, asked_at = await self._is_over(), self._now()
                 if self.channel.is_complete and not is_over:
                     await came_within(self._pace.look, self._poked)  # it has just been resumed
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
     async def _take_news(self) -> None:
         self.channel.add(await self._store.events.after(self._run.id, self.channel.last_seq))

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, inspect, text
+from sqlalchemy import ColumnElement, Executable, inspect, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -53,6 +53,14 @@ class Database(ABC):
 
     @abstractmethod
     async def _transact(self, work: Work[T]) -> T: ...
+
+    async def change(self, statement: Executable) -> int:
+        """Execute one statement that must not wait for the locks of others; return its rows."""
+
+        async def change(connection: AsyncConnection) -> int:
+            return (await connection.execute(statement)).rowcount
+
+        return await self._transact(change)
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Give a connection of whose statements each sees one consistent state."""

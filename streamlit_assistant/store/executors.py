@@ -23,6 +23,7 @@ class Executor:
     role: str
     identity: ProcessIdentity
     is_late: bool  # its lease is over, and nobody has buried it yet
+    lease_until: float  # by the clock that all processes agree on
 
 
 class Executors:
@@ -52,12 +53,9 @@ class Executors:
     async def renew(self, name: str, lease_seconds: float) -> bool:
         """Prolong the lease of a process; return False if it has been buried."""
         query = update(executors).where(executors.c.name == name)
-
-        async def renew(connection: AsyncConnection) -> bool:
-            until = self._database.now() + lease_seconds
-            return (await connection.execute(query.values(lease_until=until))).rowcount > 0
-
-        return await self._database.transact(renew)
+        until = self._database.now() + lease_seconds
+        # Who waits for somebody's lock with every connection must not be taken for dead.
+        return await self._database.change(query.values(lease_until=until)) > 0
 
     async def all(self) -> list[Executor]:
         """Return every process that is not buried."""
@@ -70,6 +68,7 @@ class Executors:
                 row["role"],
                 ProcessIdentity(row["host"], row["pid"], row["pid_started"]),
                 bool(row["is_late"]),
+                row["lease_until"],
             )
             for row in rows
         ]

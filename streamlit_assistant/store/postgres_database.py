@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Float, cast, event, func, make_url, text
+from sqlalchemy import URL, ColumnElement, Executable, Float, cast, event, func, make_url, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -25,10 +25,16 @@ POOL_TIMEOUT = 30  # seconds a request may wait for a connection
 CONNECT_TIMEOUT = 10
 ATTEMPTS = 6  # at a transaction that others get into the way of
 MIGRATING = 0x5A4D  # the advisory lock of whoever changes the schema
-_IN_THE_WAY = ("40001", "40P01")  # serialization failure, deadlock: SQLSTATE
+# Serialization failure, deadlock, and too long a pause in the middle: SQLSTATE. None was committed.
+_IN_THE_WAY = ("40001", "40P01", "25P03")
 # A process that is stopped in the middle must not keep its locks.
 _OPTIONS = "-c idle_in_transaction_session_timeout=10s"
 FRESH_SECONDS = 3.0  # what was used so lately is believed to be connected still
+# A server that vanished without a word is noticed within half a minute, whoever waits for it.
+KEEP_ALIVE = {
+    **{"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"},
+    "tcp_user_timeout": "25000",
+}
 _LOCK = text("SELECT pg_advisory_xact_lock(:number)")
 _DRIVER = "postgresql+psycopg"
 
@@ -74,6 +80,11 @@ class PostgresDatabase(Database):
         """Take an advisory lock, which the end of the transaction frees."""
         await connection.execute(_LOCK, {"number": number})
 
+    async def change(self, statement: Executable) -> int:
+        """Execute one statement where no transaction waits for another's locks."""
+        async with self.read() as connection:
+            return (await connection.execute(statement)).rowcount
+
     async def _transact(self, work: Work[T]) -> T:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(_is_in_the_way),
@@ -102,7 +113,11 @@ def _create_engine(url: URL, size: int, **more: Any) -> AsyncEngine:
             pool_size=size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT, "options": _OPTIONS},
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT,
+                "options": _options(url),
+                **KEEP_ALIVE,
+            },
             **options(),
             **more,
         )
@@ -115,6 +130,11 @@ def _create_engine(url: URL, size: int, **more: Any) -> AsyncEngine:
     event.listen(engine.sync_engine, "checkin", _note_use)
     event.listen(engine.sync_engine, "checkout", partial(_ensure_connected, engine.dialect))
     return engine
+
+
+def _options(url: URL) -> str:
+    theirs = url.query.get("options", "")  # such as the schema; the address has the last word
+    return " ".join([_OPTIONS, *([theirs] if isinstance(theirs, str) else theirs)]).strip()
 
 
 def _prepare_connection(dbapi_connection: Any, _record: object) -> None:

@@ -8,15 +8,14 @@ import psycopg
 from sqlalchemy import URL
 
 from streamlit_assistant.records import new_id
+from streamlit_assistant.store.postgres_database import KEEP_ALIVE
 from streamlit_assistant.store.signals import EVERYTHING, PROCESSES, Signals
 from streamlit_assistant.waiting import came_within
 
 CHANNEL = "streamlit_assistant"
-GATHER_SECONDS = 0.005  # topics of so long go out together
+GATHER_SECONDS = 0.002  # topics of so long go out together
 REST_SECONDS = 0.5  # before a lost connection is made again
 MOST_BYTES = 7_000  # PostgreSQL takes 8,000
-# A server that vanished without a word is noticed within half a minute.
-_KEEP_ALIVE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +25,13 @@ class PostgresSignals(Signals):
 
     def __init__(self, url: URL) -> None:
         super().__init__()
-        plain = url.set(drivername="postgresql").update_query_dict(_KEEP_ALIVE)
+        plain = url.set(drivername="postgresql").update_query_dict(KEEP_ALIVE)
         self._conninfo = plain.render_as_string(hide_password=False)
         self._me = new_id("sender")
         self._waiting: dict[str, None] = {}
         self._news = asyncio.Event()
         self._told = asyncio.Event()
+        self._told.set()
 
     def send(self, *topics: str) -> None:
         """Tell the other processes within a few milliseconds, if there are any."""
@@ -42,8 +42,7 @@ class PostgresSignals(Signals):
 
     async def told(self, seconds: float) -> None:
         """Wait until what was sent has gone out, at most so long."""
-        if self._waiting:
-            await came_within(seconds, self._told)
+        await came_within(seconds, self._told)
 
     def loops(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """Return the loops that listen and tell."""
@@ -82,7 +81,8 @@ class PostgresSignals(Signals):
         topics, self._waiting = self._waiting, {}
         for payload in _payloads(self._me, topics):
             await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
-        self._told.set()
+        if not self._waiting:  # more may have come meanwhile
+            self._told.set()
 
     async def _connected(self) -> "psycopg.AsyncConnection[tuple[object, ...]]":
         return await psycopg.AsyncConnection.connect(

@@ -168,8 +168,8 @@ class Runs:
 
         return await self._database.transact(modify)
 
-    async def mark_cancelling(self, run_id: str) -> None:
-        """Note that a run which somebody works on is to stop, if it has not ended."""
+    async def mark_cancelling(self, run_id: str) -> bool:
+        """Note that a run which somebody works on is to stop; return False if nobody does."""
         query = update(runs).where(
             IS_ACTIVE,
             runs.c.id == run_id,
@@ -178,10 +178,10 @@ class Runs:
         )
         cancelling = query.values(status=RunStatus.CANCELLING, required_action=None)
 
-        async def mark(connection: AsyncConnection) -> None:
-            await connection.execute(cancelling)
+        async def mark(connection: AsyncConnection) -> bool:
+            return (await connection.execute(cancelling)).rowcount > 0
 
-        await self._database.transact(mark)
+        return await self._database.transact(mark)
 
     async def save(
         self,

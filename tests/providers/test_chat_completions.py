@@ -50,7 +50,7 @@ def provider_at(url: str, **options: Any) -> tuple[httpx2.AsyncClient, ChatCompl
 
 @pytest.fixture
 async def provider(upstream: RawUpstream) -> AsyncIterator[ChatCompletionsProvider]:
-    client, built = provider_at(upstream.url, first_token_seconds=0.5, silence_seconds=0.5)
+    client, built = provider_at(upstream.url, first_token_seconds=1.0, silence_seconds=1.0)
     async with client:
         yield built
 
