@@ -17,7 +17,7 @@ from streamlit_assistant.file_records import NewChunk, WaitingFile
 from streamlit_assistant.files.library import FileLibrary
 from streamlit_assistant.files.unreadable import INVALID_FILE, SERVER_ERROR, NotRead, Unreadable
 from streamlit_assistant.store import Store
-from streamlit_assistant.store.signals import FILES
+from streamlit_assistant.store.signals import EVERYTHING, FILES
 from streamlit_assistant.supervision import supervise
 from streamlit_assistant.waiting import came_within
 
@@ -109,6 +109,8 @@ class Indexer:
     def _hear(self, topic: str) -> None:
         if topic == FILES:
             self._wake()
+        elif topic == EVERYTHING:
+            self._work.set()
 
     async def wait_until_indexed(self, vector_store_ids: Sequence[str], seconds: float) -> bool:
         """Wait until nothing in the vector stores is being indexed; False where it takes longer."""

@@ -51,8 +51,9 @@ class Channel:
 
     def add(self, events: Sequence[RunEvent]) -> None:
         """Hand numbered events to every follower."""
-        self._events.extend(events)
-        self._wake()
+        if events:  # to be woken for nothing would put off their signs of life, again and again
+            self._events.extend(events)
+            self._wake()
 
     def close(self, *, moved: bool = False) -> None:
         """Let every follower go once it has read what is there; `moved`: it goes on elsewhere."""

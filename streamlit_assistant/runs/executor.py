@@ -21,6 +21,7 @@ from streamlit_assistant.runs.journal import EventWriter, Journal
 from streamlit_assistant.runs.membership import Membership
 from streamlit_assistant.runs.oversight import Oversight
 from streamlit_assistant.runs.pace import Pace
+from streamlit_assistant.runs.patience import PASSING
 from streamlit_assistant.runs.recovery import Remains, read_remains
 from streamlit_assistant.runs.submission import AGAIN_SECONDS, submission
 from streamlit_assistant.runs.transitions import TERMINAL, advance
@@ -79,7 +80,7 @@ class RunExecutor:
         loops.append(lambda: end_overdue(self._store, self._clock, self._take_to_stop))
         if self.membership.works:
             loops.append(self._dispatch)
-        self._tasks = [asyncio.create_task(supervise(loop)) for loop in loops]
+        self._tasks = [asyncio.create_task(supervise(loop, PASSING)) for loop in loops]
         self._work.set()
 
     async def stop(self) -> None:

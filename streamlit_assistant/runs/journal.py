@@ -65,7 +65,8 @@ class EventWriter:
             await self._work.wait()
             await asyncio.sleep(self._rest(loop.time() - flushed))
             flushed = loop.time()
-            await self.flush()
+            if not await self.flush():
+                await asyncio.sleep(self._pace.look)  # the database is away: no need to hurry
 
     def _rest(self, since_flush: float) -> float:
         # A commit that follows soon takes the pending events along.
@@ -78,8 +79,8 @@ class EventWriter:
         """How many events are still to be stored."""
         return sum(len(journal.pending) for journal in self._waiting)
 
-    async def flush(self) -> None:
-        """Store what is pending now. What could not be stored stays pending."""
+    async def flush(self) -> bool:
+        """Store what is pending now; return False if it could not be stored and stays pending."""
         self._work.clear()
         # Who is just committing takes what is pending along.
         journals = {journal for journal in self._waiting if not journal.lock.locked()}
@@ -89,22 +90,24 @@ class EventWriter:
         async with AsyncExitStack() as held:
             for journal in journals:
                 await held.enter_async_context(journal.lock)
-            await self._store_all(journals)
+            return await self._store_all(journals)
 
-    async def _store_all(self, journals: "set[Journal]") -> None:
+    async def _store_all(self, journals: "set[Journal]") -> bool:
         batches = {j.fence: list(j.pending) for j in journals if j.pending}
         try:
             lost = await self._append(batches)
-        except PASSING:
-            logger.exception("events not stored, will be tried again")
+        except PASSING as error:
+            # No traceback: the database is away, and this is tried until it is back.
+            logger.warning("events not stored, trying again: %s", type(error).__name__)
             self._waiting |= journals
             self._work.set()
-            return
+            return False
         for journal in journals:
             journal.stored(len(batches.get(journal.fence, ())))
             if journal.fence in lost:
                 journal.on_lost()
         self._store.signals.send(*(of_run(fence.run_id) for fence in batches))
+        return True
 
     async def _append(self, batches: Mapping[Fence, Sequence[RunEvent]]) -> Collection[Fence]:
         try:

@@ -10,6 +10,7 @@ from streamlit_assistant.errors import NotFound
 from streamlit_assistant.records import Run
 from streamlit_assistant.runs.channel import PAUSES, Channel
 from streamlit_assistant.runs.pace import Pace
+from streamlit_assistant.runs.patience import PASSING
 from streamlit_assistant.store import Store
 from streamlit_assistant.supervision import supervise
 from streamlit_assistant.waiting import came_within
@@ -25,7 +26,7 @@ class Watch:
         self._run = run
         self._pace = pace
         self._poked = asyncio.Event()
-        self._task = asyncio.create_task(supervise(self._read), name=f"watch {run.id}")
+        self._task = asyncio.create_task(supervise(self._read, PASSING), name=f"watch {run.id}")
 
     def poke(self) -> None:
         """Look at once."""

@@ -10,7 +10,9 @@ import argparse
 import asyncio
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import cycle, islice
 from pathlib import Path
 
 import httpx2
@@ -43,9 +45,9 @@ def main() -> None:
         site = Site.at(Path(folder), **settings)
         stack.enter_context(site.started())
         progress("warming up ...")
-        asyncio.run(measure(site.url, given.clients, 2.0))
+        asyncio.run(measure([site.url], given.clients, 2.0))
         progress(f"measuring for {given.seconds} seconds ...")
-        runs, seconds = asyncio.run(measure(site.url, given.clients, given.seconds))
+        runs, seconds = asyncio.run(measure([site.url], given.clients, given.seconds))
     show(
         f"Runs through HTTP, {given.clients} clients (limit: {LIMIT} a second)",
         ["runs", "a second", "p50", "p95", "max"],
@@ -53,25 +55,26 @@ def main() -> None:
     )
 
 
-async def measure(url: str, clients: int, seconds: float) -> tuple[list[float], float]:
-    """Return how long each run took, and all of them together."""
+async def measure(urls: Sequence[str], clients: int, seconds: float) -> tuple[list[float], float]:
+    """Return how long each run took, and all of them together; clients take turns at the sites."""
     began = time.perf_counter()
     async with httpx2.AsyncClient(
-        base_url=f"{url}/v1",
         headers={"Authorization": f"Bearer {KEY}"},
         limits=httpx2.Limits(max_connections=clients),
         timeout=LONGEST,
         trust_env=False,
     ) as http:
-        each = await asyncio.gather(*(create_runs(http, began + seconds) for _ in range(clients)))
+        until = began + seconds
+        sites = islice(cycle(urls), clients)
+        each = await asyncio.gather(*(create_runs(http, url, until) for url in sites))
     return [run for runs in each for run in runs], time.perf_counter() - began
 
 
-async def create_runs(http: httpx2.AsyncClient, until: float) -> list[float]:
+async def create_runs(http: httpx2.AsyncClient, url: str, until: float) -> list[float]:
     """Create runs one after the other; return how long each took until its stream was done."""
     taken = []
     while (began := time.perf_counter()) < until:
-        answer = await http.post("/threads/runs", json=BODY)
+        answer = await http.post(f"{url}/v1/threads/runs", json=BODY)
         assert "event: thread.run.completed" in answer.text, answer.text
         taken.append(time.perf_counter() - began)
     return taken

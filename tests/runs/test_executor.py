@@ -33,6 +33,10 @@ HEARTBEAT = 5.0
 QUICK = Pace(drain=0.05)
 
 
+async def never(*_args: Any, **_options: Any) -> None:
+    await asyncio.Event().wait()
+
+
 class Site:
     """A store with an executor on it, and a thread with one question."""
 
@@ -58,6 +62,15 @@ class Site:
     async def vanish(self) -> None:
         """Be buried by the others, as after a kill."""
         await self.store.executors.bury([self.executor.membership.name])
+
+    def kill(self) -> None:
+        """Stop all work at once, as a signal that cannot be caught would."""
+        executions = [e._task for e in self.executor._executions.values()]
+        for execution in self.executor._executions.values():
+            execution._journal.commit = never  # type: ignore[method-assign]
+        for task in [*executions, *self.executor._tasks]:
+            task.cancel()
+        self.executor._tasks = []
 
     async def ask(self, question: str = "hello", **fields: Any) -> Run:
         if not self.thread_id:

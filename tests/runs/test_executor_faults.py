@@ -168,10 +168,7 @@ async def test_a_follower_that_saw_more_than_was_stored_learns_the_end(
     run = await killed.ask()
     await killed.until_seen(run, "thread.message.delta")
     seen = killed.hub._channels[run.id].last_seq
-    for task in asyncio.all_tasks():
-        if task.get_name().startswith("execute "):
-            task.cancel()  # as after kill -9, before the next flush
-    killed.executor._writer.mark = lambda journal: None  # type: ignore[method-assign]
+    killed.kill()  # before the next flush
     await killed.vanish()
     stored = await store.events.after(run.id, 0)
 

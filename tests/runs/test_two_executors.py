@@ -36,19 +36,6 @@ class Process(Site):
             store, self.hub, provider, self.files.toolbox, time.time, pace=HURRIED, **options
         )
 
-    def kill(self) -> None:
-        """Stop all work at once, as a signal that cannot be caught would."""
-        executions = [e._task for e in self.executor._executions.values()]
-        for execution in self.executor._executions.values():
-            execution._journal.commit = never  # type: ignore[method-assign]
-        for task in [*executions, *self.executor._tasks]:
-            task.cancel()
-        self.executor._tasks = []
-
-
-async def never(*_args: Any, **_options: Any) -> None:
-    await asyncio.Event().wait()
-
 
 @pytest.fixture
 async def start(database_url: str) -> AsyncIterator[Callable[..., Awaitable[Process]]]:
@@ -96,6 +83,16 @@ async def test_a_follower_in_another_process_sees_each_event_once(start: Start) 
     assert [seq for seq, _, _ in there] == list(range(1, len(there) + 1))
     check(there)
     assert other.provider.requests == []
+
+
+async def test_a_follower_of_a_run_that_waits_gets_signs_of_life(start: Start) -> None:
+    door = await start(role="api")
+    run = await door.ask()
+    follow = door.hub.follow(run, run.last_event, 2.5 * HURRIED.look)
+    async with asyncio.timeout(15):
+        batches = [len(await anext(follow)), len(await anext(follow))]
+
+    assert batches == [2, 0]
 
 
 async def test_a_cancel_reaches_the_process_that_executes(start: Start) -> None:
