@@ -20,10 +20,11 @@ from starlette.types import Receive, Scope, Send
 
 from streamlit_assistant import __version__
 from streamlit_assistant.api import KeyRing
-from streamlit_assistant.api.error_response import DATABASE_AWAY, render_error
+from streamlit_assistant.api.error_response import render_error
 from streamlit_assistant.errors import AssistantError
 from streamlit_assistant.records import Clock
 from streamlit_assistant.runs.figures import Figures
+from streamlit_assistant.runs.patience import PASSING
 from streamlit_assistant.store.run_queue import Load
 
 LONGEST_WAIT = 2.0  # seconds for a source; who asks for figures waits ten for all of them
@@ -61,7 +62,7 @@ class Metrics:
             try:
                 async with asyncio.timeout(LONGEST_WAIT):
                     metrics += await source()
-            except (TimeoutError, *DATABASE_AWAY):
+            except (TimeoutError, *PASSING):
                 missing += 1
         # When the database is away, what the process knows by itself is wanted most.
         up = _gauge("database_up", "Whether the database answers in time.", missing == 0)

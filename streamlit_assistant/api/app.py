@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 
 from streamlit_assistant.api.assistants import AssistantEndpoints
 from streamlit_assistant.api.auth import KeyRing
-from streamlit_assistant.api.error_response import DATABASE_AWAY, render_error
+from streamlit_assistant.api.error_response import render_error
 from streamlit_assistant.api.file_batches import FileBatchEndpoints
 from streamlit_assistant.api.file_links import FileLinks
 from streamlit_assistant.api.files import FileEndpoints
@@ -27,9 +27,10 @@ from streamlit_assistant.files.documents import Documents
 from streamlit_assistant.providers import ProviderRegistry
 from streamlit_assistant.records import Clock
 from streamlit_assistant.runs import EventHub, RunExecutor
+from streamlit_assistant.runs.patience import PASSING
 from streamlit_assistant.store import Store
 
-HANDLERS = dict.fromkeys((AssistantError, HTTPException, *DATABASE_AWAY, Exception), render_error)
+HANDLERS = dict.fromkeys((AssistantError, HTTPException, *PASSING, Exception), render_error)
 
 
 def create_api(

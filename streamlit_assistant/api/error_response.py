@@ -2,8 +2,6 @@
 
 import logging
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -18,9 +16,7 @@ from streamlit_assistant.errors import (
     TooManyRuns,
     Unavailable,
 )
-
-# A database that restarts, or has too much to do, is no defect of ours.
-DATABASE_AWAY = (InterfaceError, OperationalError, PoolTimeout)
+from streamlit_assistant.runs.patience import PASSING
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +49,7 @@ def _known(request: Request, error: Exception) -> AssistantError:
         return error
     if isinstance(error, HTTPException):
         return _routing_error(request, error)
-    if isinstance(error, DATABASE_AWAY):
+    if isinstance(error, PASSING):
         logger.warning("the database cannot be used: %s", error.__class__.__name__)
         return Unavailable("The server's database cannot be reached; try again in a moment.")
     logger.error("request failed", exc_info=error, extra={"path": request.url.path})

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from streamlit_assistant.api.error_response import DATABASE_AWAY, render_error
+from streamlit_assistant.api.error_response import render_error
 from streamlit_assistant.api.gate import owner
 from streamlit_assistant.api.hashed_body import HashedBody
 from streamlit_assistant.api.made_objects import kinds_made
@@ -25,6 +25,7 @@ from streamlit_assistant.api.repetition import Repetitions, check_target
 from streamlit_assistant.api.unsettled_keys import UnsettledKeys
 from streamlit_assistant.errors import AssistantError, Conflict, InvalidRequest
 from streamlit_assistant.records import Clock
+from streamlit_assistant.runs.patience import PASSING
 from streamlit_assistant.store import Store
 from streamlit_assistant.store.idempotency_keys import Claim, KeyedRequest
 
@@ -66,7 +67,7 @@ class Idempotency:
             key = _checked(given)
             send = _with_key(send, key)
             await self._serve(self._wanted(scope, key), scope, body, send)
-        except (AssistantError, *DATABASE_AWAY) as error:
+        except (AssistantError, *PASSING) as error:
             # Most clients do not look for an answer before they have sent all.
             await body.read_out()
             response = await render_error(Request(scope), error)
