@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamlit_assistant.errors import TooManyRuns
 from streamlit_assistant.records import Clock, Run, RunStatus
 from streamlit_assistant.store.database import Database
-from streamlit_assistant.store.fence import HELD, Fence
 from streamlit_assistant.store.process_tables import executors
 from streamlit_assistant.store.rows import to_record
 from streamlit_assistant.store.tables import IS_ACTIVE, runs
@@ -154,14 +153,6 @@ class RunQueue:
             if (await connection.execute(orphans)).first() is None:
                 return []
         return await self._database.transact(adopt)
-
-    async def release(self, fence: Fence) -> None:
-        """Hand a run back unexecuted, for any process to take."""
-
-        async def release(connection: AsyncConnection) -> None:
-            await connection.execute(HELD, fence.write({"lease_owner": None}))
-
-        await self._database.transact(release)
 
     async def overdue(self, now: int) -> list[str]:
         """Return the runs that nobody works on and that should have ended by now."""

@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -11,58 +9,15 @@ from sqlalchemy.exc import OperationalError
 
 from streamlit_assistant.errors import InvalidRequest, TooManyRuns
 from streamlit_assistant.records import MessageStatus, PageQuery, Run, RunStatus
-from streamlit_assistant.runs import EventHub, Pace, RunExecutor
 from streamlit_assistant.runs.execute_run import GIVEN_UP, INTERRUPTED, Stop
-from streamlit_assistant.store import Limits, Store
+from streamlit_assistant.store import Limits
 from streamlit_assistant.store.runs import Runs
-from tests.conftest import opened_store
 from tests.factories import make_message, make_run, make_thread
-from tests.runs.test_executor import Site
+from tests.runs.processes import HURRIED, Process, Start, until
 from tests.runs.test_tool_calls import CALLS, WEATHER, call, check, names
-from tests.scripted_provider import STOP, Line, ScriptedProvider
+from tests.scripted_provider import STOP, Line
 
 pytestmark = pytest.mark.both_databases
-
-HURRIED = Pace(heartbeat=0.2, lease=0.8, look=0.2, drain=0.05)
-
-
-class Process(Site):
-    """A site that may be killed."""
-
-    def __init__(self, store: Store, provider: ScriptedProvider, **options: Any) -> None:
-        super().__init__(store, time.time, provider)  # type: ignore[arg-type]
-        self.hub = EventHub(store, HURRIED)
-        self.executor = RunExecutor(
-            store, self.hub, provider, self.files.toolbox, time.time, pace=HURRIED, **options
-        )
-
-
-@pytest.fixture
-async def start(database_url: str) -> AsyncIterator[Callable[..., Awaitable[Process]]]:
-    """Start another process on the database of the test, with what its model will say."""
-    async with AsyncExitStack() as stack:
-
-        @asynccontextmanager
-        async def running(scripts: tuple[list[Line], ...], **options: Any) -> AsyncIterator[Any]:
-            async with opened_store(database_url, time.time) as store:
-                process = Process(store, ScriptedProvider(*scripts), **options)
-                await process.executor.start()
-                yield process
-                await process.executor.stop()
-
-        async def start(*scripts: list[Line], **options: Any) -> Any:
-            return await stack.enter_async_context(running(scripts, **options))
-
-        yield start
-
-
-Start = Callable[..., Awaitable[Process]]
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(15):
-        while not await holds():  # noqa: ASYNC110 - a row of the database is waited for
-            await asyncio.sleep(0.02)
 
 
 async def stands(process: Process, run: Run, *statuses: RunStatus) -> bool:
