@@ -6,9 +6,9 @@ from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import LeaseLost
-from streamlit_assistant.records import Clock, RunEvent
+from streamlit_assistant.records import JSON, Clock, RunEvent
 from streamlit_assistant.store.database import Database
-from streamlit_assistant.store.fence import Fence, move
+from streamlit_assistant.store.fence import Fence, move, move_all
 from streamlit_assistant.store.tables import IS_ACTIVE, run_events, runs
 
 _OF_RUN = run_events.c.run_id == bindparam("run_id")
@@ -30,6 +30,10 @@ _AFTER = (
 )
 
 
+class _NotAllHeld(Exception):
+    """One of many runs is another's by now, or its events are stored already."""
+
+
 class Events:
     """The `run_events` table."""
 
@@ -42,17 +46,29 @@ class Events:
 
         Returns the fences that no longer hold: their events were not stored.
         """
+        now = int(self._clock())
 
-        async def append(connection: AsyncConnection) -> list[Fence]:
+        async def append_together(connection: AsyncConnection) -> None:
+            if not await move_all(connection, batches):
+                raise _NotAllHeld
+            rows = [_row(fence.run_id, events, now) for fence, events in batches.items()]
+            await connection.execute(insert(run_events), rows)
+
+        async def append_each(connection: AsyncConnection) -> list[Fence]:
             lost = []
             for fence, events in batches.items():
                 try:
-                    await append_events(connection, fence, events, int(self._clock()))
+                    await append_events(connection, fence, events, now)
                 except LeaseLost:
                     lost.append(fence)
             return lost
 
-        return await self._database.transact(append)
+        try:
+            # Two statements, however many runs there are.
+            await self._database.transact(append_together)
+        except _NotAllHeld:
+            return await self._database.transact(append_each)
+        return []
 
     async def after(self, run_id: str, seq: int) -> list[RunEvent]:
         """Return the stored events with a greater sequence number, in order."""
@@ -97,11 +113,14 @@ async def insert_events(
     connection: AsyncConnection, run_id: str, events: Sequence[RunEvent], now: int
 ) -> None:
     """Store one row of events in the caller's transaction."""
-    row = {
+    await connection.execute(insert(run_events), _row(run_id, events, now))
+
+
+def _row(run_id: str, events: Sequence[RunEvent], now: int) -> JSON:
+    return {
         "run_id": run_id,
         "first_seq": events[0].seq,
         "last_seq": events[-1].seq,
         "created_at": now,
         "events": [[event.seq, event.name, event.data] for event in events],
     }
-    await connection.execute(insert(run_events), row)

@@ -77,6 +77,20 @@ async def move(
     return await move(connection, fence, columns, unstored, unless_cancelling=unless_cancelling)
 
 
+async def move_all(
+    connection: AsyncConnection, batches: Mapping[Fence, Sequence[RunEvent]]
+) -> bool:
+    """Move many runs on to their newest events; return False if any of them cannot be.
+
+    Then some have been moved, and the transaction must not be committed.
+    """
+    values = [
+        fence.write({"last_event": events[-1].seq, "held_before": events[0].seq})
+        for fence, events in batches.items()
+    ]
+    return (await connection.execute(_AHEAD, values)).rowcount == len(values)
+
+
 async def _unstored(
     connection: AsyncConnection,
     fence: Fence,

@@ -237,6 +237,30 @@ async def test_a_zombie_cannot_write(store: Store, clock: FakeClock) -> None:
     assert len(await store.events.after(run.id, 0)) == 1
 
 
+async def test_of_many_runs_only_what_is_anothers_or_stored_already_is_left_out(
+    store: Store,
+) -> None:
+    fences = []
+    for _ in range(3):
+        thread_id, _ = await thread_with(store, 1)
+        await store.runs.add(make_run(thread_id), announced)
+        run = await store.queue.claim("me", Limits())
+        assert run is not None
+        fences.append(Fence(run.id, "me", run.attempt))
+    held, known, lost = fences
+    first, second = (RunEvent(n, "thread.message.delta", "{}") for n in (2, 3))
+    await store.events.append({known: [first]})
+    taken = Fence(lost.run_id, "other", lost.attempt)
+
+    assert await store.events.append({held: [first], known: [first, second], taken: [first]}) == [
+        taken
+    ]
+    stored = {fence: await store.events.after(fence.run_id, 1) for fence in fences}
+    assert stored == {held: [first], known: [first, second], lost: []}
+    assert await store.events.append({held: [second], lost: [first]}) == []
+    assert await store.events.after(held.run_id, 1) == [first, second]
+
+
 async def test_a_save_that_fails_stores_nothing(store: Store) -> None:
     thread_id, ids = await thread_with(store, 1)
     await store.runs.add(make_run(thread_id), announced)
