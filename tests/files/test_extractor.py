@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from streamlit_assistant.files import extraction_worker
 from streamlit_assistant.files.extractor import DIED, TOO_LARGE, TOO_SLOW, Extractor
 from streamlit_assistant.files.reader_complaints import log_complaints
 from streamlit_assistant.files.unreadable import INVALID_FILE, SERVER_ERROR, NotRead, Unreadable
@@ -35,8 +36,16 @@ def note(tmp_path: Path) -> Path:
 
 
 def readers() -> list[psutil.Process]:
-    """The processes that read documents, zombies included."""
-    return psutil.Process().children(recursive=True)
+    """The processes that read documents, zombies included; a database may be a child as well."""
+    return [child for child in psutil.Process().children() if is_reader(child)]
+
+
+def is_reader(process: psutil.Process) -> bool:
+    try:
+        command = process.cmdline()
+    except psutil.Error:  # a zombie has none any more
+        command = []
+    return not command or extraction_worker.__name__ in command
 
 
 async def read(extractor: Extractor, path: Path, name: str = "note.txt") -> list[str]:
