@@ -14,6 +14,7 @@ LOOSE = {
         "errors",
         "file_records",
         "file_responses",
+        "json_text",
         "process_identity",
         "records",
         "request_log",

@@ -149,11 +149,18 @@ def served(upstream: AnyUpstream, port: int = 0) -> Iterator[AnyUpstream]:
 @contextmanager
 def model_process(port: int) -> Iterator[str]:
     """Serve from a process of its own, which takes no time from the tests'; gives its base URL."""
-    command = [sys.executable, "-m", "tests.upstream", "--port", str(port)]
+    with module_process("tests.upstream", port):
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+@contextmanager
+def module_process(module: str, port: int, *arguments: str) -> Iterator[int]:
+    """Run a module that serves `--port` in a process of its own; gives its number."""
+    command = [sys.executable, "-m", module, "--port", str(port), *arguments]
     with subprocess.Popen(command, cwd=ROOT) as process:
         try:
             wait_until_listening(port, process)
-            yield f"http://127.0.0.1:{port}/v1"
+            yield process.pid
         finally:
             process.kill()  # it has nothing to save
 

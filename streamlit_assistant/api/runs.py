@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -114,7 +115,7 @@ class RunEndpoints:
             await self._hub.until_paused(run, LONGEST_HOLD_SECONDS)
             run = await self._run(request)
         headers = poll_headers(self._executor.age(run))
-        if (position := await self._position(run)) is not None:
+        if waits(run) and (position := await self._store.queue.position(run.id)) is not None:
             headers[POSITION_HEADER] = str(position)
         return JSONResponse(responses.run(run), headers=headers)
 
@@ -171,18 +172,12 @@ class RunEndpoints:
         return JSONResponse(responses.run(run))
 
     def _streamed(self, request: Request, run: Run, heartbeat: float, after: int = 0) -> Response:
-        async def position() -> int | None:
-            return await self._position(await self._store.runs.get(run.thread_id, run.id))
-
+        position = partial(self._store.queue.position, run.id)
         stream = stream_events(self._hub.follow, run, heartbeat, after, position)
         # Where the same can be had again, should this answer get lost.
         here = f"/threads/{run.thread_id}/runs/{run.id}/events?after={after}"
         stream.headers["Content-Location"] = request.scope.get("root_path", "") + here
         return stream
-
-    async def _position(self, run: Run) -> int | None:
-        """Return a run's place in the queue, 1 for the next; None if it does not wait."""
-        return await self._store.queue.position(run.id) if waits(run) else None
 
     async def _assistant(self, request: Request, assistant_id: str) -> Assistant:
         check_id(request, "assistant_id", assistant_id)

@@ -21,6 +21,7 @@ from streamlit_assistant.files.chunking import chunk
 from streamlit_assistant.files.extraction import TOO_LARGE, extract
 from streamlit_assistant.files.terms import Analyzer
 from streamlit_assistant.files.unreadable import INVALID_FILE, Unreadable
+from streamlit_assistant.json_text import to_json
 from streamlit_assistant.records import JSON
 
 NICENESS = 10
@@ -42,7 +43,7 @@ def main() -> None:
     for line in sys.stdin.buffer:
         signal.alarm(MOST_SECONDS)
         for frame in _frames(json.loads(line), analyzer):
-            data = json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode()
+            data = to_json(frame).encode()
             answers.write(LENGTH.pack(len(data)) + data)
         answers.flush()
         signal.alarm(0)

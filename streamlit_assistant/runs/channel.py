@@ -1,17 +1,15 @@
 """A channel: the events of one run in memory, and any number of followers reading them."""
 
 import asyncio
-import json
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
 
+from streamlit_assistant.json_text import to_json
 from streamlit_assistant.records import JSON, RunEvent, RunStatus
 from streamlit_assistant.runs.transitions import TERMINAL
 
 # The statuses after which a stream ends, even though the run may go on later.
 PAUSES = TERMINAL | {RunStatus.REQUIRES_ACTION}
-# Made once: it is used for every token.
-ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _LAST_EVENTS = frozenset(f"thread.run.{status}" for status in PAUSES)
 
 
@@ -47,7 +45,7 @@ class Channel:
 
     def number(self, name: str, data: JSON, ahead: int = 0) -> RunEvent:
         """Return an event with the next number, or one `ahead` of it; nobody sees it yet."""
-        return RunEvent(self.last_seq + 1 + ahead, name, ENCODER.encode(data))
+        return RunEvent(self.last_seq + 1 + ahead, name, to_json(data))
 
     def add(self, events: Sequence[RunEvent]) -> None:
         """Hand numbered events to every follower."""

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 from streamlit_assistant import responses
 from streamlit_assistant.errors import NotFound
+from streamlit_assistant.json_text import to_json
 from streamlit_assistant.records import Run, RunEvent
-from streamlit_assistant.runs.channel import ENCODER, PAUSES, Channel
+from streamlit_assistant.runs.channel import PAUSES, Channel
 from streamlit_assistant.runs.pace import Pace
 from streamlit_assistant.runs.watch import Watch
 from streamlit_assistant.store import Store
@@ -48,7 +49,6 @@ class EventHub:
         channel = self._channels.pop(run_id, None)
         if channel is not None:
             channel.close()
-        self.poke(run_id)
 
     def close_all(self) -> None:
         """End every follower, now and from now on, because the process ends."""
@@ -138,9 +138,7 @@ class EventHub:
             return events
         # The events of a run that ended long ago are gone; its outcome is not. Nor is it for a
         # follower that saw more than the process could store before it was killed.
-        return [
-            RunEvent(run.last_event, f"thread.run.{run.status}", ENCODER.encode(responses.run(run)))
-        ]
+        return [RunEvent(run.last_event, f"thread.run.{run.status}", to_json(responses.run(run)))]
 
     def _hear(self, topic: str) -> None:
         run_id = run_of(topic)

@@ -23,11 +23,11 @@ from streamlit_assistant.runs.oversight import Oversight
 from streamlit_assistant.runs.pace import Pace
 from streamlit_assistant.runs.patience import PASSING
 from streamlit_assistant.runs.recovery import Remains, read_remains
-from streamlit_assistant.runs.submission import AGAIN_SECONDS, submission
+from streamlit_assistant.runs.submission import AGAIN_SECONDS, Submission, submission
 from streamlit_assistant.runs.transitions import TERMINAL, advance
 from streamlit_assistant.store import Fence, Limits, Store
 from streamlit_assistant.store.runs import Added
-from streamlit_assistant.store.signals import EVERYTHING, WORK, of_run, run_of
+from streamlit_assistant.store.signals import EVERYTHING, WORK, of_run
 from streamlit_assistant.supervision import supervise
 from streamlit_assistant.tools.toolbox import Toolbox
 from streamlit_assistant.waiting import came_within
@@ -132,17 +132,18 @@ class RunExecutor:
         while True:
             run = await self._store.runs.get(thread_id, run_id)
             made = await submission(self._store, run, outputs, int(self._clock()))
-            if made is None:
-                continue
-            channel = Channel(run.last_event)
-            events = [channel.number(*e, ahead=n) for n, e in enumerate(made.emissions)]
-            leased = self._leased(made.run)
-            resume = self._store.runs.resume
-            added = await resume(made.run, made.step, events, leased, self._limits_now())
-            if added is not None:
-                self._begin(leased or made.run, channel, added)
+            if made is not None and await self._resume(made, run.last_event):
                 return made.run
             await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _resume(self, made: Submission, last_event: int) -> bool:
+        channel, leased = Channel(last_event), self._leased(made.run)
+        events = [channel.number(*e, ahead=n) for n, e in enumerate(made.emissions)]
+        resume = self._store.runs.resume
+        added = await resume(made.run, made.step, events, leased, self._limits_now())
+        if added is not None:
+            self._begin(leased or made.run, channel, added)
+        return added is not None
 
     def _limits_now(self) -> Limits:
         return replace(self._limits, processes=self.membership.living)
@@ -283,10 +284,6 @@ class RunExecutor:
     def _hear(self, topic: str) -> None:
         if topic in (WORK, EVERYTHING):
             self._work.set()
-        if topic == EVERYTHING:
-            self._oversight.look()
-        if (run_id := run_of(topic)) is not None:
-            self._oversight.look_at(run_id)
 
     async def _dispatch(self) -> None:
         while True:

@@ -122,9 +122,9 @@ class Membership:
             await self._store.executors.bury(gone, late if may_judge else [])
             logger.warning("processes have gone: %s", ", ".join({*gone, *late}))
             others = [o for o in await self._store.executors.all() if o.name != self._name]
-        self._others = [other for other in others if other.name not in gone]
-        self._store.signals.neighbours = len(self._others)
-        self.on_burial()
+            self.on_burial()
+        self._others = others
+        self._store.signals.neighbours = len(others)
 
     def _was_regular(self, lease_until: float) -> bool:
         """Whether both clocks went on as they should; `lease_until` is our own lease's end."""

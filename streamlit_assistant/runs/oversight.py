@@ -8,6 +8,7 @@ from streamlit_assistant.records import Run, RunStatus
 from streamlit_assistant.runs.execute_run import RunExecution, Stop
 from streamlit_assistant.runs.membership import Membership
 from streamlit_assistant.store import Store
+from streamlit_assistant.store.signals import EVERYTHING, run_of
 from streamlit_assistant.waiting import came_within
 
 STRAY_SECONDS = 3.0
@@ -37,15 +38,18 @@ class Oversight:
         self._strays: dict[tuple[str, int], float] = {}  # since when each is seen
         self._changed: set[str] = set()  # runs that somebody has named
         self._look = asyncio.Event()
+        store.signals.hear(self._hear)
 
     def look(self) -> None:
         """Look at once: anything may have changed."""
         self._look.set()
 
-    def look_at(self, run_id: str) -> None:
-        """Look at once if the run is executed here: somebody else has changed it."""
-        if run_id in self._executions:
+    def _hear(self, topic: str) -> None:
+        run_id = run_of(topic)
+        if run_id is not None and run_id in self._executions:
             self._changed.add(run_id)
+            self._look.set()
+        elif topic == EVERYTHING:
             self._look.set()
 
     async def run(self) -> None:

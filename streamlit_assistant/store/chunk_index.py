@@ -5,7 +5,7 @@ What databases have in common is here; each has a full-text index of its own kin
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, FromClause, Text, cast, select
@@ -57,6 +57,7 @@ class ChunkIndex(ABC):
 
     piece: int  # chunks a transaction: the index makes each slow, and others want to write
     # The index as a table: the number of a chunk, and what it is found under.
+    _mark: Callable[[int], str]  # the key of all chunks of a vector store in the index
     _index: FromClause
     _number: ColumnElement[int]
     _terms: ColumnElement[str]
@@ -75,8 +76,16 @@ class ChunkIndex(ABC):
         """Store chunks, each with its entry of the index, in the caller's transaction."""
 
     @abstractmethod
+    async def _count(self, keys: Sequence[str]) -> tuple[Mapping[str, int], int]:
+        """Return in how many chunks each of the keys stands, and how many there are at all."""
+
     async def frequencies(self, stores: Sequence[int], terms: Collection[str]) -> Frequencies:
         """Return in how many chunks the words stand."""
+        marks = {self._mark(store) for store in stores}
+        found, everywhere = await self._count([*marks, *terms])
+        searched = sum(count for key, count in found.items() if key in marks)
+        words = {term: found[term] for term in terms if term in found}
+        return Frequencies(words, searched, everywhere)
 
     @abstractmethod
     async def matches(

@@ -1,10 +1,9 @@
 """The database: what every kind of it can do, and the schema brought up to date on opening."""
 
 import importlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from streamlit_assistant.errors import StartError
+from streamlit_assistant.json_text import to_json
 from streamlit_assistant.store.migrations import HEAD
 from streamlit_assistant.store.schema import metadata
 
@@ -62,12 +62,9 @@ class Database(ABC):
 
         return await self._transact(change)
 
-    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Give a connection of whose statements each sees one consistent state."""
-        return self._reading()
-
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection of whose statements each sees one consistent state."""
         async with self._readers.connect() as connection:
             yield connection
 
@@ -88,11 +85,6 @@ class Database(ABC):
             return done
 
         return await self._transact(both)
-
-
-def to_json(value: object) -> str:
-    """Return readable text for every language, and no byte more than needed."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def options() -> dict[str, Any]:

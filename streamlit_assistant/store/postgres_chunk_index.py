@@ -7,7 +7,7 @@ reading any chunk. What vector store a chunk is in is a key as well.
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -74,10 +74,16 @@ _MATCHES = text("""
 _CHUNK_TERMS = table("chunk_terms", column("seq", BigInteger), column("terms", Text))
 
 
+def _mark(store_seq: int) -> str:
+    """Return the key of all chunks of a vector store."""
+    return f"\x01{store_seq}"
+
+
 class PostgresChunkIndex(ChunkIndex):
     """Reads and writes the index."""
 
     piece = 50  # some 200 ms, in which nobody else changes the file
+    _mark = staticmethod(_mark)
     _index = _CHUNK_TERMS
     _number = _CHUNK_TERMS.c.seq
     _terms = _CHUNK_TERMS.c.terms
@@ -105,20 +111,15 @@ class PostgresChunkIndex(ChunkIndex):
         ]
         await connection.execute(_ADD_ENTRY, numbered)
 
-    async def frequencies(self, stores: Sequence[int], terms: Collection[str]) -> Frequencies:
-        """Return in how many chunks the words stand."""
-        marks = set(map(_mark, stores))
+    async def _count(self, keys: Sequence[str]) -> tuple[Mapping[str, int], int]:
         query = text(_FREQUENCIES.format(most=MOST_COUNTED))
-        values = {"keys": [*marks, *terms]}
         async with self._database.read() as connection:
             everywhere = (await connection.execute(_LAST_SEQ)).scalar() or 0
             found = {
                 key: counted if counted < MOST_COUNTED else counted * everywhere // last
-                for key, counted, last in await connection.execute(query, values)
+                for key, counted, last in await connection.execute(query, {"keys": keys})
             }
-        searched = sum(count for key, count in found.items() if key in marks)
-        words = {term: found[term] for term in terms if term in found}
-        return Frequencies(words, searched, everywhere)
+        return found, everywhere
 
     async def matches(
         self,
@@ -136,11 +137,6 @@ class PostgresChunkIndex(ChunkIndex):
         async with self._database.read() as connection:
             rows = await connection.execute(_MATCHES, values)
             return [(seq, score) for seq, score in rows]
-
-
-def _mark(store_seq: int) -> str:
-    """Return the key of all chunks of a vector store."""
-    return f"\x01{store_seq}"
 
 
 def _keys(words: Iterable[str]) -> list[str]:

@@ -35,18 +35,15 @@ _IDLE = (
     runs.c.lease_owner.is_(None),
 )
 _AT_WORK = (IS_ACTIVE, runs.c.lease_owner.is_not(None))
-_OWNERLESS = (
-    IS_ACTIVE,
-    runs.c.lease_owner.is_not(None),
-    runs.c.lease_owner.not_in(select(executors.c.name)),
-)
+# Its owner is no more. A run that nobody has taken has none to lose.
+_IS_OWNERLESS = runs.c.lease_owner.not_in(select(executors.c.name))
 # What a process that is gone was executing, or had promised to end.
 _ORPHANED = (
     IS_ACTIVE,
     or_(
         and_(runs.c.status == RunStatus.CANCELLING, runs.c.lease_owner.is_(None)),
         and_(
-            runs.c.lease_owner.not_in(select(executors.c.name)),
+            _IS_OWNERLESS,
             runs.c.status.in_((RunStatus.IN_PROGRESS, RunStatus.CANCELLING)),
         ),
     ),
@@ -141,14 +138,14 @@ class RunQueue:
         )
         # What they had taken only to end it: that waits on.
         untouched = runs.c.status.in_((RunStatus.QUEUED, RunStatus.REQUIRES_ACTION))
-        untaken = update(runs).where(*_OWNERLESS, untouched).values(lease_owner=None)
+        untaken = update(runs).where(IS_ACTIVE, _IS_OWNERLESS, untouched).values(lease_owner=None)
 
         async def adopt(connection: AsyncConnection) -> list[Run]:
             rows = (await connection.execute(adopted.returning(runs))).mappings().all()
             await connection.execute(untaken)
             return [to_record(Run, row) for row in rows]
 
-        orphans = select(runs.c.seq).where(or_(and_(*_ORPHANED), and_(*_OWNERLESS))).limit(1)
+        orphans = select(runs.c.seq).where(IS_ACTIVE, or_(*_ORPHANED[1:], _IS_OWNERLESS)).limit(1)
         async with self._database.read() as connection:
             if (await connection.execute(orphans)).first() is None:
                 return []

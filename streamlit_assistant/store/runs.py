@@ -37,7 +37,7 @@ _OF_THREAD = select(runs).where(
 _OF_OWNER = _OF_THREAD.where(runs.c.owner == bindparam("owner"))
 _REPLACED_MESSAGE = update(messages).where(messages.c.id == bindparam("replaced"))
 _REPLACED_STEP = update(run_steps).where(run_steps.c.id == bindparam("replaced"))
-NO_LIMITS = Limits()
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Runs:
         new_thread: Thread | None = None,
         stores: Sequence[FilledVectorStore] = (),
         leased: Run | None = None,
-        limits: Limits = NO_LIMITS,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> Added:
         """Store a queued run, its messages and first events; refuse a second active run.
 
@@ -122,7 +122,7 @@ class Runs:
         step: RunStep,
         events: Sequence[RunEvent],
         leased: Run | None = None,
-        limits: Limits = NO_LIMITS,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> Added | None:
         """Store that a waiting run goes on, with its answered step; `leased` as for a new one.
 

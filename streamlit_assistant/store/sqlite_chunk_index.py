@@ -1,7 +1,7 @@
 """The full-text index of SQLite, FTS5: the table `chunk_terms`, whose rows have chunks' numbers."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Integer, Text, column, insert, table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,10 +26,16 @@ _MATCHES = (
 _CHUNK_TERMS = table("chunk_terms", column("rowid", Integer), column("terms", Text))
 
 
+def _mark(store_seq: int) -> str:
+    """Return the word under which the chunks of a vector store stand in the index."""
+    return f"s{store_seq}"
+
+
 class SqliteChunkIndex(ChunkIndex):
     """Reads and writes FTS5."""
 
     piece = 200  # some 60 ms, in which nobody else writes
+    _mark = staticmethod(_mark)
     _index = _CHUNK_TERMS
     _number = _CHUNK_TERMS.c.rowid
     _terms = _CHUNK_TERMS.c.terms
@@ -48,17 +54,11 @@ class SqliteChunkIndex(ChunkIndex):
             numbered = [{"seq": seq, **row} for seq, row in enumerate(those, last + 1)]
             await connection.execute(statement, numbered)
 
-    async def frequencies(self, stores: Sequence[int], terms: Collection[str]) -> Frequencies:
-        """Return in how many chunks the words stand."""
-        marks = set(map(_mark, stores))
-        values = {"terms": json.dumps([*marks, *terms])}
+    async def _count(self, keys: Sequence[str]) -> tuple[Mapping[str, int], int]:
         async with self._database.read() as connection:
-            rows = await connection.execute(_FREQUENCIES, values)
+            rows = await connection.execute(_FREQUENCIES, {"terms": json.dumps(keys)})
             found = {term: count for term, count in rows}
-            everywhere = (await connection.execute(_LAST_SEQ)).scalar() or 0
-        searched = sum(count for term, count in found.items() if term in marks)
-        words = {term: found[term] for term in terms if term in found}
-        return Frequencies(words, searched, everywhere)
+            return found, (await connection.execute(_LAST_SEQ)).scalar() or 0
 
     async def matches(
         self,
@@ -77,8 +77,3 @@ class SqliteChunkIndex(ChunkIndex):
         async with self._database.read() as connection:
             rows = await connection.execute(query, values)
             return [(seq, -badness) for seq, badness in rows]
-
-
-def _mark(store_seq: int) -> str:
-    """Return the word under which the chunks of a vector store stand in the index."""
-    return f"s{store_seq}"

@@ -9,14 +9,11 @@ import argparse
 import asyncio
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.start_process import ROOT
-from tests.upstream import wait_until_listening
+from tests.upstream import module_process
 
 TOKEN = re.compile(rb"t(\d+)@(\d+\.\d+) ")
 LAST_TOKENS = 64  # bytes in which a token may be cut off
@@ -109,13 +106,8 @@ async def serve(port: int) -> None:
 @contextmanager
 def fast_model_process(port: int) -> Iterator[str]:
     """Serve from a process of its own; gives its base URL."""
-    command = [sys.executable, "-m", "tests.bench.fast_model", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT) as process:
-        try:
-            wait_until_listening(port, process)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.kill()
+    with module_process("tests.bench.fast_model", port):
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 if __name__ == "__main__":

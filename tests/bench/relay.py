@@ -6,15 +6,12 @@ No storage, no accounts, one follower for each answer. What it takes is what no 
 import argparse
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.start_process import ROOT
-from tests.upstream import wait_until_listening
+from tests.upstream import module_process
 
 DATA = b"data: "
 
@@ -71,13 +68,8 @@ async def _read_body(reader: asyncio.StreamReader) -> Any:
 @contextmanager
 def relay_process(port: int, model_url: str) -> Iterator[int]:
     """Serve from a process of its own; gives its number."""
-    command = [sys.executable, "-m", "tests.bench.relay", "--port", str(port), "--model", model_url]
-    with subprocess.Popen(command, cwd=ROOT) as process:
-        try:
-            wait_until_listening(port, process)
-            yield process.pid
-        finally:
-            process.kill()
+    with module_process("tests.bench.relay", port, "--model", model_url) as number:
+        yield number
 
 
 async def serve(port: int, model_url: str) -> None:

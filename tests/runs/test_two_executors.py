@@ -319,9 +319,10 @@ async def test_two_processes_cannot_lock_one_thread_twice(start: Start) -> None:
     doors = [await start(role="api"), await start(role="api")]
     thread = make_thread()
     await doors[0].store.threads.add(thread)
+    expires_at = int(time.time()) + 600  # a run that is overdue would make room for another
+    runs = [make_run(thread.id, expires_at=expires_at) for _ in range(6)]
     results = await asyncio.gather(
-        *(doors[n % 2].executor.create(make_run(thread.id)) for n in range(6)),
-        return_exceptions=True,
+        *(doors[n % 2].executor.create(run) for n, run in enumerate(runs)), return_exceptions=True
     )
 
     assert sum(result is None for result in results) == 1
