@@ -294,6 +294,17 @@ async def delete_store(store: Store, batch: FileBatch) -> None:
     await store.vector_stores.delete(OWNER, batch.vector_store_id)
 
 
+async def held_batch(store: Store, reader: ScriptedReader) -> FileBatch:
+    """A batch of one file whose reading does not end before it is let."""
+    store_id, _ = await add_vector_store(store)
+    (file_id,) = await add_files(store, 1)
+    reader.hold()
+    batch = await store.file_batches.add(
+        OWNER, make_batch(store_id), [make_store_file(file_id, store_id)]
+    )
+    return batch
+
+
 @pytest.mark.parametrize("deed", [cancel_batch, remove_file, delete_file, delete_store])
 async def test_what_is_no_longer_wanted_while_it_is_read_leaves_no_traces(
     store: Store,
@@ -301,12 +312,7 @@ async def test_what_is_no_longer_wanted_while_it_is_read_leaves_no_traces(
     reader: ScriptedReader,
     deed: Callable[[Store, FileBatch], object],
 ) -> None:
-    store_id, _ = await add_vector_store(store)
-    (file_id,) = await add_files(store, 1)
-    reader.hold()
-    batch = await store.file_batches.add(
-        OWNER, make_batch(store_id), [make_store_file(file_id, store_id)]
-    )
+    batch = await held_batch(store, reader)
     indexer.notify()
     await reader.begun.wait()
 
@@ -327,12 +333,7 @@ async def test_nobody_waits_behind_what_is_no_longer_wanted(
     reader: ScriptedReader,
     deed: Callable[[Store, FileBatch], object],
 ) -> None:
-    store_id, _ = await add_vector_store(store)
-    (file_id,) = await add_files(store, 1)
-    reader.hold()
-    batch = await store.file_batches.add(
-        OWNER, make_batch(store_id), [make_store_file(file_id, store_id)]
-    )
+    batch = await held_batch(store, reader)
     keeper = FileSearch(store, NoEmbeddings())
     async with running(
         Indexer(store, library, reader, keeper, name=lambda: "me", most_files=1)

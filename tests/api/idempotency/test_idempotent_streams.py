@@ -4,15 +4,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 
 from streamlit_assistant.settings import Settings
-from tests.api.keyed_site import KeyedSite, is_replayed, keyed_site, post
+from tests.api.idempotency.keyed_site import KeyedSite, is_replayed, post
 from tests.conformance.world import ASK_FOR_WEATHER, ASSISTANT, World
 from tests.conftest import API_KEY, serve
 from tests.sse import Event, parse_events, read_events
@@ -23,34 +21,6 @@ from tests.upstream_wire import Call
 pytestmark = pytest.mark.both_databases
 
 STREAM: dict[str, Any] = {"assistant_id": ASSISTANT, "stream": True}
-
-
-@pytest.fixture(scope="module")
-def site(
-    tmp_path_factory: pytest.TempPathFactory,
-    empty_database: Path,
-    database: str,
-    request: pytest.FixtureRequest,
-) -> Iterator[KeyedSite]:
-    folder = tmp_path_factory.mktemp("keyed")
-    with keyed_site(folder, empty_database, database, request) as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(site: KeyedSite) -> Iterator[httpx.Client]:
-    with site.http() as client:
-        yield client
-
-
-@pytest.fixture
-def world(site: KeyedSite) -> World:
-    return World(site.live.client())
-
-
-@pytest.fixture
-def key() -> str:
-    return uuid4().hex
 
 
 class OpenStream:

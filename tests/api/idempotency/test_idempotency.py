@@ -1,16 +1,13 @@
 """`Idempotency-Key` on a real wire: whatever is repeated is done once, whatever became of it."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import httpx2
 import pytest
 
-from tests.api.keyed_site import KeyedSite, is_replayed, keyed_site, post, send
+from tests.api.idempotency.keyed_site import KeyedSite, is_replayed, post, send
 from tests.conformance.plain_http import REQUESTS, Wire
 from tests.conformance.world import ASSISTANT, TEXT, World
 from tests.spec_validator import load_spec
@@ -23,34 +20,6 @@ every_post = pytest.mark.parametrize("operation", load_spec().operation_ids("pos
 # What cannot be looked at once its answer is lost, and does no harm when it is done once more.
 PURPOSE = {"purpose": "user_data"}
 DONE_ANEW = {"createUpload", "addUploadPart", "searchVectorStore", "createVectorStoreFile"}
-
-
-@pytest.fixture(scope="module")
-def site(
-    tmp_path_factory: pytest.TempPathFactory,
-    empty_database: Path,
-    database: str,
-    request: pytest.FixtureRequest,
-) -> Iterator[KeyedSite]:
-    folder = tmp_path_factory.mktemp("keyed")
-    with keyed_site(folder, empty_database, database, request) as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(site: KeyedSite) -> Iterator[httpx.Client]:
-    with site.http() as client:
-        yield client
-
-
-@pytest.fixture
-def world(site: KeyedSite) -> World:
-    return World(site.live.client())
-
-
-@pytest.fixture
-def key() -> str:
-    return uuid4().hex
 
 
 def made_in(answer: httpx.Response) -> str:
