@@ -105,13 +105,37 @@ class RunErrorCode(StrEnum):
     INVALID_PROMPT = "invalid_prompt"
 
 
-class UpstreamError(Exception):
-    """The model server failed; `message` is fit for the person who waits for the answer."""
+class Trouble(StrEnum):
+    """What may help when a model server has failed."""
 
-    def __init__(self, message: str, code: RunErrorCode = RunErrorCode.SERVER_ERROR) -> None:
+    PASSING = "passing"  # the same request, a little later
+    ELSEWHERE = "elsewhere"  # another model or server: this one lacks the model, or its budget
+    PARAMETER = "parameter"  # the same request without the parameter that was refused
+    REQUEST = "request"  # nothing: this request will not be accepted
+
+
+class UpstreamError(Exception):
+    """The model server failed; `message` is fit for the person who waits for the answer.
+
+    `retry_after`: the seconds it asks to be left alone. `parameter`: what it does not accept, by
+    its name on the wire.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        code: RunErrorCode = RunErrorCode.SERVER_ERROR,
+        *,
+        trouble: Trouble = Trouble.PASSING,
+        retry_after: float | None = None,
+        parameter: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
+        self.trouble = trouble
+        self.retry_after = retry_after
+        self.parameter = parameter
 
 
 class Unreachable(UpstreamError):

@@ -1,7 +1,7 @@
 """A model that says what a test tells it to: the fake at the providers' border."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from streamlit_assistant.providers.base import (
     Delta,
@@ -27,9 +27,13 @@ class ScriptedProvider:
         self.requests: list[ModelRequest] = []
         self.closed = 0  # streams that were closed before their end
         self.was_closed = asyncio.Event()
+        self.cancelled: list[str] = []  # answers that were to be ended at the server
 
-    async def choose(self, model: str) -> ModelChoice:
+    async def choose(self, model: str, fallbacks: Sequence[str] = ()) -> ModelChoice:
         return ModelChoice(self, model)
+
+    async def cancel(self, begun: str) -> None:
+        self.cancelled.append(begun)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         self.requests.append(request)

@@ -71,6 +71,9 @@ class ChatCompletionsProvider:
             if not reading.finished:
                 raise self._explainer.failure(error) from error
 
+    async def cancel(self, begun: str) -> None:
+        """Do nothing: no answer goes on without whoever reads it."""
+
     async def _chunks(self, response: httpx2.Response, reading: Reading) -> AsyncIterator[JSON]:
         decoder = FrameDecoder()
         received = aiter(response.aiter_bytes())

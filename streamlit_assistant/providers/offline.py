@@ -74,6 +74,9 @@ class OfflineProvider:
             yield TextDelta(piece)
         yield Finish(FinishReason.STOP)
 
+    async def cancel(self, begun: str) -> None:
+        """Do nothing: no answer goes on without whoever reads it."""
+
 
 def _last_question(request: ModelRequest) -> str:
     for turn in reversed(request.messages):

@@ -54,7 +54,7 @@ class ProviderRegistry:
         for connection in self._connections.values():
             await connection.close()
 
-    async def choose(self, model: str) -> ModelChoice:
+    async def choose(self, model: str, fallbacks: Sequence[str] = ()) -> ModelChoice:
         """Return the provider for an assistant's model; see `ProviderSource`."""
         connection = await self._connection()
         if connection is None:
