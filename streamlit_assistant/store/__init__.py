@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 
 from streamlit_assistant.records import Clock
+from streamlit_assistant.store.answer_cache import AnswerCache
 from streamlit_assistant.store.api_keys import ApiKeys
 from streamlit_assistant.store.assistants import Assistants
 from streamlit_assistant.store.blob_bytes import BlobBytes
@@ -31,6 +32,8 @@ from streamlit_assistant.store.sqlite_signals import SqliteSignals
 from streamlit_assistant.store.steps import Steps
 from streamlit_assistant.store.threads import Threads
 from streamlit_assistant.store.uploads import Uploads
+from streamlit_assistant.store.upstream_containers import UpstreamContainers
+from streamlit_assistant.store.upstream_rates import UpstreamRates
 from streamlit_assistant.store.vector_store_files import VectorStoreFiles
 from streamlit_assistant.store.vector_stores import VectorStores
 
@@ -84,6 +87,9 @@ class Store:
         self.vector_store_files = VectorStoreFiles(self._database, clock)
         self.file_batches = FileBatches(self._database, clock)
         self.idempotency_keys = IdempotencyKeys(self._database, clock)
+        self.upstream_rates = UpstreamRates(self._database)
+        self.upstream_containers = UpstreamContainers(self._database, clock)
+        self.answer_cache = AnswerCache(self._database, clock)
         self.index_queue = IndexQueue(self._database, clock)
         index = PostgresChunkIndex if self._database.is_shared else SqliteChunkIndex
         self.chunk_index: ChunkIndex = index(self._database)

@@ -122,6 +122,8 @@ messages = Table(
     Column("run_id", String(64)),
     Column("attachments", JSON, nullable=False),
     Column("metadata", JSON, nullable=False),
+    # What the model thought before it answered, where it says so.
+    Column("reasoning", Text),
     Index(None, "thread_id", "seq"),
     Index(None, "run_id"),
     sqlite_autoincrement=True,
@@ -172,6 +174,11 @@ runs = Table(
     # How often a process died over it.
     Column("takeovers", Whole, nullable=False, server_default="0"),
     Column("last_event", Whole, nullable=False),
+    # What was asked for beyond the protocol, and what is to be said of how the answer came about.
+    Column("options", JSON, nullable=False, server_default="{}"),
+    Column("notices", JSON, nullable=False, server_default="[]"),
+    # The answer that a model server goes on with even when nobody listens.
+    Column("begun", JSON(none_as_null=True)),
     Index(None, "thread_id", "seq"),
     # The executor looks for work among the few active runs, never among all.
     Index("ix_runs_active", "status", "seq", sqlite_where=IS_ACTIVE, postgresql_where=IS_ACTIVE),
@@ -205,6 +212,8 @@ run_steps = Table(
     Column("completed_at", Whole),
     Column("usage", JSON(none_as_null=True)),
     Column("metadata", JSON, nullable=False),
+    # What the model server that made the calls wants to hear of them again.
+    Column("upstream", JSON(none_as_null=True)),
     Index(None, "run_id", "seq"),
     sqlite_autoincrement=True,
 )
