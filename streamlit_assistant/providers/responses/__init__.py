@@ -1,0 +1,1 @@
+"""The Responses API adapter: OpenAI, Azure, and every server that answers `/responses`."""
