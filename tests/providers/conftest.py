@@ -38,6 +38,11 @@ class RawUpstream:
         self.pieces = [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks]
         self.pieces.append(b"data: [DONE]\n\n")
 
+    def say_whole(self, body: Any, content_type: str = "application/json") -> None:
+        """Answer with one JSON body."""
+        self.content_type = content_type
+        self.pieces = [json.dumps(body).encode()]
+
     async def complete(self, request: Request) -> Response:
         self.requests.append(await request.json())
         await asyncio.sleep(self.pause_before)
@@ -70,6 +75,12 @@ def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
     """Return a chunk with one choice."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     return {"id": "c", "object": "chat.completion.chunk", "created": 1, "choices": [choice]}
+
+
+def calling(finish: str | None = None, /, **call: Any) -> dict[str, Any]:
+    """Return a chunk with a piece of a function call; `name` and `arguments` are the function's."""
+    function = {key: call.pop(key) for key in ("name", "arguments") if key in call}
+    return chunk(finish, tool_calls=[{**call, "function": function}])
 
 
 def usage(prompt: int, completion: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.base import CallArguments, CallStart
-from streamlit_assistant.providers.call_assembly import CallAssembly
+from streamlit_assistant.providers.chat.call_assembly import CallAssembly
 
 Call = tuple[str, str, str]  # id, name, arguments
 
@@ -89,6 +89,55 @@ def test_a_name_repeated_with_every_piece_opens_no_call() -> None:
     assert assembled(*pieces) == [("a", "weather", WHOLE)]
 
 
+def test_pieces_told_apart_by_ids_may_alternate() -> None:
+    for number in ({}, {"index": None}, {"index": 0}):
+        found = assembled(
+            piece('{"city"', "weather", id="a", **number),
+            piece('{"city"', "weather", id="b", **number),
+            piece(': "Oslo"}', id="a", **number),
+            piece(': "Rome"}', id="b", **number),
+        )
+
+        assert found == [("a", "weather", WHOLE), ("b", "weather", '{"city": "Rome"}')]
+
+
+def test_a_piece_without_an_id_goes_on_with_the_last_one() -> None:
+    found = assembled(
+        piece('{"city"', "weather", id="a"),
+        piece('{"zone"', "time", id="b"),
+        piece(": ", id="a"),
+        piece('"Oslo"}'),
+        piece(": 1}", id="b"),
+    )
+
+    assert found == [("a", "weather", WHOLE), ("b", "time", '{"zone": 1}')]
+
+
+def test_another_name_opens_another_call_even_under_the_same_number() -> None:
+    found = assembled(piece("", "now", index=0), piece("", "here", index=0))
+
+    assert [(name, arguments) for _, name, arguments in found] == [("now", "{}"), ("here", "{}")]
+
+
+def test_a_whole_call_said_again_is_the_same_one() -> None:
+    call = piece(WHOLE, "weather", index=0, id="a")
+
+    assert assembled(call, call) == [("a", "weather", WHOLE)]
+
+
+def test_what_the_protocol_does_not_know_is_kept_by_call() -> None:
+    assembly = CallAssembly()
+    pieces = [
+        piece("", "first", index=0, id="a", extra_content={"google": 1}),
+        piece("{}", "second", index=1, id="b", odd=None),
+        piece("{}", index=0, more=2),
+    ]
+    starts = [item for each in pieces for item in assembly.take(each)]
+
+    assert [item.name for item in starts if isinstance(item, CallStart)] == ["second", "first"]
+    assert assembly.extras == [{}, {"extra_content": {"google": 1}, "more": 2}]
+
+
 def test_calls_whose_pieces_alternate() -> None:
     found = assembled(
         piece('{"city"', "weather", index=0, id="a"),
@@ -149,8 +198,10 @@ def test_a_call_without_a_name_is_an_error() -> None:
 
 @pytest.mark.parametrize("nonsense", [{}, {"function": 3}, {"index": "x", "function": {}}])
 def test_nonsense_is_no_call(nonsense: dict[str, Any]) -> None:
-    with pytest.raises(UpstreamError, match="without naming it"):
-        assembled(nonsense)
+    assert assembled(nonsense) == []
+    assert assembled(nonsense, piece(WHOLE, "weather", id="a"), nonsense) == [
+        ("a", "weather", WHOLE)
+    ]
 
 
 def test_a_call_without_arguments_is_announced_when_it_can_be_acted_on() -> None:

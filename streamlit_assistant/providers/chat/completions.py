@@ -5,178 +5,157 @@ stream, and an end without a reason, both look to its users like an answer that 
 """
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import httpx2
 
-from streamlit_assistant.event_frames import Frame, FrameDecoder
-from streamlit_assistant.providers.base import (
-    CallsMessage,
-    Delta,
-    FunctionCall,
-    ModelRequest,
-    OutputMessage,
-    PromptMessage,
-    Turn,
+from streamlit_assistant.errors import Trouble, UpstreamError
+from streamlit_assistant.providers.base import Delta, ModelRequest
+from streamlit_assistant.providers.chat.chunks import Reading
+from streamlit_assistant.providers.chat.dialects import (
+    UNKNOWN,
+    Dialect,
+    InlineThinking,
+    dialect_heard,
+    dialect_of,
 )
-from streamlit_assistant.providers.chat_chunks import Reading
+from streamlit_assistant.providers.chat.request import request_body, suspect
+from streamlit_assistant.providers.chat.stream import JSON_BODY, ChunkReader
+from streamlit_assistant.providers.chat.thinking import Thinking, leaves_tag_out
+from streamlit_assistant.providers.chat.tools import forced_function
 from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
 from streamlit_assistant.records import JSON
 
-# A model that is loaded from disk for the first answer may need minutes for its first token.
-FIRST_TOKEN_SECONDS = 300.0
 SILENCE_SECONDS = 120.0
-
 AFTER_FINISH_SECONDS = 2.0  # for the usage that may follow the end
-
-_DONE = "[DONE]"
 
 
 class ChatCompletionsProvider:
-    """Streams answers from `POST {base_url}/chat/completions`."""
+    """Streams answers from `POST {base_url}/chat/completions`.
+
+    `dialect` is how its server speaks, and may be set as soon as more is known of that.
+    """
 
     def __init__(
         self,
         client: httpx2.AsyncClient,
         explainer: Explainer,
         *,
-        is_openai: bool = False,
-        first_token_seconds: float = FIRST_TOKEN_SECONDS,
+        dialect: Dialect | None = None,
+        server: str | None = None,
+        first_token_seconds: float | None = None,
         silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
-        """`client` knows the address and the key. `is_openai`: use what only OpenAI accepts."""
+        """`client` knows the address and the key. `dialect` None: what the address tells.
+
+        `server`: its name in `Remember`, the address unless one is given.
+        """
+        address = str(client.base_url.copy_with(username=None, password=None)).rstrip("/")
+        self.dialect = dialect or dialect_of(address)
         self._client = client
         self._explainer = explainer
-        self._is_openai = is_openai
+        self._server = address if server is None else server
         self._first_token_seconds = first_token_seconds
         self._silence_seconds = silence_seconds
+        self._leaves_tag_out: dict[str, bool] = {}  # by model; see `Thinking`
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """Yield the deltas of one answer; see `Provider`."""
-        post = self._client.build_request("POST", "chat/completions", json=self._body(request))
-        reading = Reading(self._first_token_seconds)
+        body = request_body(request, self.dialect, self._server)
+        thinking = self._thinking(request.model)
+        reading = Reading(thinking, forced=forced_function(request), server=self._server)
         try:
-            async with asyncio.timeout(reading.patience):
-                response = await self._client.send(post, stream=True)
-            try:
-                await self._explainer.refuse_unless_streaming(response)
-                async for chunk in self._chunks(response, reading):
-                    for delta in reading.deltas(chunk):
-                        yield delta
-            finally:
-                await response.aclose()
-        except FAILURES as error:
+            async with aclosing(self._answer(body, reading)) as answer:
+                async for delta in answer:
+                    yield delta
+        except (UpstreamError, *FAILURES) as error:
+            # Once the answer is whole nothing that goes wrong can harm it.
             if not reading.finished:
+                for delta in reading.rest():
+                    yield delta
+                if isinstance(error, UpstreamError):
+                    raise
                 raise self._explainer.failure(error) from error
+        finally:
+            self._learn(request.model, thinking, reading)
 
     async def cancel(self, begun: str) -> None:
         """Do nothing: no answer goes on without whoever reads it."""
 
-    async def _chunks(self, response: httpx2.Response, reading: Reading) -> AsyncIterator[JSON]:
-        decoder = FrameDecoder()
+    async def _answer(self, body: JSON, reading: Reading) -> AsyncGenerator[Delta, None]:
+        post = self._client.build_request("POST", "chat/completions", json=body)
+        async with asyncio.timeout(self._patience(reading)):
+            response = await self._client.send(post, stream=True)
+        try:
+            kind = response.headers.get("content-type", "").split(";")[0].strip()
+            if not response.is_success or kind != JSON_BODY:
+                await self._refuse(response, body)
+            chunks = ChunkReader(self._explainer, kind)
+            async with aclosing(self._chunks(response, chunks, reading)) as received:
+                async for chunk in received:
+                    for delta in reading.deltas(chunk):
+                        yield delta
+            _refuse_silence(chunks, body)
+            for delta in [*(reading.done() if chunks.is_done else ()), *reading.rest()]:
+                yield delta
+        finally:
+            await response.aclose()
+
+    async def _refuse(self, response: httpx2.Response, body: JSON) -> None:
+        """Raise `UpstreamError` unless the answer can be read."""
+        try:
+            await self._explainer.refuse_unless_streaming(response)
+        except UpstreamError as error:
+            parameter = suspect(body)
+            # llama-cpp-python takes what it does not know in a request for a failure of its own.
+            if response.status_code == 500 and parameter and parameter in error.message:
+                error.trouble, error.parameter = Trouble.PARAMETER, parameter
+            raise
+
+    async def _chunks(
+        self, response: httpx2.Response, chunks: ChunkReader, reading: Reading
+    ) -> AsyncGenerator[JSON, None]:
         received = aiter(response.aiter_bytes())
-        while True:
-            async with asyncio.timeout(reading.patience):
+        while not chunks.is_done:
+            async with asyncio.timeout(self._patience(reading)):
                 piece = await anext(received, None)
             if piece is None:
-                return
-            reading.patience = self._silence_seconds
-            if reading.finished:
-                # The answer is whole: nothing that goes wrong from here on can harm it.
-                reading.patience = AFTER_FINISH_SECONDS
-            for frame in decoder.feed(piece):
-                if isinstance(frame, Frame):
-                    if frame.data == _DONE:
-                        return
-                    yield self._chunk(frame)
+                break
+            for chunk in chunks.feed(piece):
+                yield chunk
+        for chunk in chunks.end():
+            yield chunk
 
-    def _chunk(self, frame: Frame) -> JSON:
-        chunk = json.loads(frame.data)
-        if not isinstance(chunk, dict):
-            raise ValueError("a chunk that is not an object")
-        if chunk.get("error") or frame.event == "error":
-            raise self._explainer.error_frame(chunk.get("error") or chunk)
-        return chunk
+    def _patience(self, reading: Reading) -> float:
+        """Return how many seconds the next bytes may take."""
+        if reading.finished:
+            return AFTER_FINISH_SECONDS
+        if reading.begun:
+            return self._silence_seconds
+        if self._first_token_seconds is not None:
+            return self._first_token_seconds
+        return self.dialect.first_token_seconds
 
-    def _body(self, request: ModelRequest) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": request.model,
-            "messages": _messages(request),
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "reasoning_effort": request.reasoning_effort,
-            # Other servers know only the old name; OpenAI's newer models only the new one.
-            "max_completion_tokens" if self._is_openai else "max_tokens": (
-                request.max_completion_tokens
-            ),
-        }
-        if request.response_format != "auto":
-            body["response_format"] = request.response_format
-        if request.functions:
-            body |= _tools(request)
-        return {name: value for name, value in body.items() if value is not None}
+    def _thinking(self, model: str) -> Thinking | None:
+        if self.dialect.inline_thinking is InlineThinking.NEVER:
+            return None
+        by_name = self.dialect.inline_thinking is InlineThinking.UNOPENED and leaves_tag_out(model)
+        return Thinking(opened=self._leaves_tag_out.get(model, by_name))
+
+    def _learn(self, model: str, thinking: Thinking | None, reading: Reading) -> None:
+        if thinking is not None and thinking.left_tag_out is not None:
+            self._leaves_tag_out[model] = thinking.left_tag_out
+        if self.dialect is UNKNOWN:
+            # The address did not tell; how the server signs its answers may.
+            self.dialect = dialect_heard(reading.fingerprint) or UNKNOWN
 
 
-def _messages(request: ModelRequest) -> list[JSON]:
-    # Always `system`: only OpenAI knows the role `developer`.
-    system = [{"role": "system", "content": request.instructions}] if request.instructions else []
-    return system + [_message(message) for message in request.messages]
-
-
-def _message(turn: Turn) -> JSON:
-    match turn:
-        case OutputMessage(call_id, output):
-            return {"role": "tool", "tool_call_id": call_id, "content": output}
-        case CallsMessage(calls, content):
-            # Never null: some servers' templates cannot take it.
-            said = _content(content)
-            return {"role": "assistant", "content": said, "tool_calls": [_call(c) for c in calls]}
-        case PromptMessage(role, content):
-            return {"role": role, "content": _content(content)}
-
-
-def _content(content: Sequence[JSON]) -> str | list[JSON]:
-    parts = [_content_part(part) for part in content]
-    if all(part["type"] == "text" for part in parts):
-        # Some servers split an array into several messages, so plain text stays a string.
-        return "\n\n".join(part["text"] for part in parts)
-    return parts
-
-
-def _call(call: FunctionCall) -> JSON:
-    function = {"name": call.name, "arguments": call.arguments}
-    return {"id": call.id, "type": "function", "function": function}
-
-
-def _content_part(part: JSON) -> JSON:
-    kind = part["type"]
-    if kind == "text":
-        return {"type": "text", "text": part["text"]["value"]}
-    if kind == "refusal":
-        return {"type": "text", "text": part["refusal"]}
-    return part
-
-
-def _tools(request: ModelRequest) -> JSON:
-    tools: JSON = {"tools": [_tool(function) for function in request.functions]}
-    kind, _, name = request.tool_choice.partition(":")
-    if kind == "function":
-        tools["tool_choice"] = {"type": "function", "function": {"name": name}}
-    elif kind != "auto":
-        tools["tool_choice"] = kind
-    if not request.parallel_tool_calls:
-        tools["parallel_tool_calls"] = False
-    return tools
-
-
-def _tool(function: JSON) -> JSON:
-    sent = {name: value for name, value in function.items() if value is not None}
-    if not sent.get("strict"):
-        sent.pop("strict", None)  # what is not asked for need not be understood
-    # Some servers stumble over a function without parameters.
-    sent.setdefault("parameters", {"type": "object", "properties": {}})
-    return {"type": "function", "function": sent}
+def _refuse_silence(chunks: ChunkReader, body: JSON) -> None:
+    """Raise `UpstreamError` if the server said nothing because of what it was asked."""
+    if chunks.count == 0 and (parameter := suspect(body)):
+        raise UpstreamError(
+            f"The model server answered with nothing: it may not know this '{parameter}'.",
+            trouble=Trouble.PARAMETER,
+            parameter=parameter,
+        )

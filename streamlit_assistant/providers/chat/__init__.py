@@ -1,0 +1,1 @@
+"""The Chat Completions adapter: any OpenAI-compatible model server, in its own dialect."""
