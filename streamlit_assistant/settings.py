@@ -12,8 +12,10 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
+from streamlit_assistant import model_setting_values as model_values
 from streamlit_assistant import setting_values as values
 from streamlit_assistant.errors import StartError
+from streamlit_assistant.records import JSON
 
 Value = TypeVar("Value")
 Default = TypeVar("Default")
@@ -61,6 +63,16 @@ class Settings:
     max_queued_runs_per_user: int = 200
     run_seconds: int = 600  # after which a run expires
     drain_seconds: int = 5  # that running answers get at the end of the process
+    openai_api: model_values.Api | None = None  # None: as is best for the server
+    background_responses: bool | None = None  # the same
+    fallback_models: tuple[model_values.FallbackModel, ...] = ()
+    model_aliases: tuple[tuple[str, str], ...] = ()  # the model asked for, the one to ask
+    hosted_tools: tuple[JSON, ...] = field(default=(), repr=False)  # keys may stand in them
+    requests_per_minute: int | None = None  # to each model server, of all processes together
+    tokens_per_minute: int | None = None
+    answer_cache_seconds: int = 0
+    first_token_seconds: int | None = None  # None: long enough for where the model server is
+    silence_seconds: int = 120
 
     @classmethod
     def load(
@@ -94,7 +106,7 @@ class Settings:
             ),
             role=ROLES[flags.get("ROLE")],
         )
-        settings = _with_limits(settings, given)
+        settings = _with_models(_with_limits(settings, given), given)
         problems = [*given.problems, *_mistaken_for_upstream(settings)]
         if problems:
             raise SettingsError(*problems)
@@ -122,6 +134,13 @@ def _mistaken_for_upstream(settings: Settings) -> Iterator[str]:
             f"OPENAI_BASE_URL is {settings.openai_base_url}, which is this server's own address; "
             "set it only where your programs run, or to a model server"
         )
+    for fallback in settings.fallback_models:
+        url = urlsplit(fallback.base_url or "")
+        if url.port == settings.port and url.hostname in (*LOCAL_HOSTS, settings.host):
+            yield (
+                f"FALLBACK_MODELS names {fallback.base_url}, which is this server's own address; "
+                "name a model server"
+            )
     if values.OWN_KEY.fullmatch(settings.openai_api_key or ""):
         yield (
             "OPENAI_API_KEY is a key of this server, for programs that call it; "
@@ -142,6 +161,26 @@ def _with_limits(settings: Settings, given: "_Given") -> Settings:
         ),
         run_seconds=given.read("RUN_SECONDS", values.run_seconds, settings.run_seconds),
         drain_seconds=given.read("DRAIN_SECONDS", values.drain_seconds, settings.drain_seconds),
+    )
+
+
+def _with_models(settings: Settings, given: "_Given") -> Settings:
+    """Read how model servers are asked, and who answers in whose place."""
+    patience, rate = model_values.patience_seconds, model_values.per_minute
+    return replace(
+        settings,
+        openai_api=given.read("OPENAI_API", model_values.api_name, None),
+        background_responses=given.read("BACKGROUND_RESPONSES", model_values.boolean_or_auto, None),
+        fallback_models=given.read(
+            "FALLBACK_MODELS", model_values.fallback_models, (), secret=True
+        ),
+        model_aliases=given.read("MODEL_ALIASES", model_values.model_aliases, ()),
+        hosted_tools=given.read("HOSTED_TOOLS", model_values.hosted_tools, (), secret=True),
+        requests_per_minute=given.read("REQUESTS_PER_MINUTE", rate, None),
+        tokens_per_minute=given.read("TOKENS_PER_MINUTE", rate, None),
+        answer_cache_seconds=given.read("ANSWER_CACHE_SECONDS", model_values.cache_seconds, 0),
+        first_token_seconds=given.read("FIRST_TOKEN_SECONDS", patience, None),
+        silence_seconds=given.read("SILENCE_SECONDS", patience, settings.silence_seconds),
     )
 
 

@@ -23,7 +23,11 @@ CHANGES: list[type[events.FileSystemEvent]] = [
     events.DirCreatedEvent,  # a mounted secret is replaced by a new folder and a link to it
     events.DirMovedEvent,
 ]
-USED_AT_ONCE = {"openai_api_key", "openai_base_url", "openai_model"}
+USED_AT_ONCE = {
+    *("openai_api_key", "openai_base_url", "openai_model", "openai_api"),
+    *("fallback_models", "model_aliases", "background_responses"),
+    *("first_token_seconds", "silence_seconds", "answer_cache_seconds"),
+}
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """What each setting accepts, seen from where the values come in."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 
@@ -67,6 +68,15 @@ def refusal(
         ("MAX_QUEUED_RUNS_PER_USER", "none", "a whole number from 1 to 1000000"),
         ("RUN_SECONDS", "59", "a whole number from 60 to 86400"),
         ("DRAIN_SECONDS", "301", "a whole number from 0 to 300"),
+        ("OPENAI_API", "assistants", "one of auto, responses, chat"),
+        ("BACKGROUND_RESPONSES", "maybe", "auto, or one of true, false"),
+        ("MODEL_ALIASES", "gpt-4o", "pairs of models"),
+        ("MODEL_ALIASES", "gpt-4o=", "pairs of models"),
+        ("REQUESTS_PER_MINUTE", "0", "a whole number from 1 to 999999999"),
+        ("TOKENS_PER_MINUTE", "many", "a whole number from 1 to 999999999"),
+        ("ANSWER_CACHE_SECONDS", "-1", "a whole number from 0 to 2592000"),
+        ("FIRST_TOKEN_SECONDS", "0", "a whole number from 1 to 3600"),
+        ("SILENCE_SECONDS", "3601", "a whole number from 1 to 3600"),
         ("DATABASE_URL", "chats.db", "sqlite:///path/to/file.db"),
         ("DATABASE_URL", "sqlite:///", "sqlite:///path/to/file.db"),
         ("DATABASE_URL", "sqlite:///:memory:", "sqlite:///path/to/file.db"),
@@ -100,6 +110,12 @@ def test_a_wrong_value_is_refused_with_its_name_place_and_what_is_accepted(
         ("HISTORY_URLS", False),
         ("DATA_DIR", 7),
         ("ASSISTANT_STREAMING", 2),
+        ("FALLBACK_MODELS", [1]),
+        ("FALLBACK_MODELS", {"model": "m"}),
+        ("MODEL_ALIASES", {"gpt-4o": ""}),
+        ("MODEL_ALIASES", 3),
+        ("HOSTED_TOOLS", [3]),
+        ("HOSTED_TOOLS", [datetime(2026, 1, 1, tzinfo=UTC)]),
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused(name: str, value: object) -> None:
@@ -138,3 +154,33 @@ def test_a_database_may_be_named_in_several_ways(given: str, used: str) -> None:
 )
 def test_the_place_of_a_database_is_shown_without_what_is_secret(url: str, place: str) -> None:
     assert postgres_place(url) == place
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "@https://example.org/v1",
+        "m@https://me:key@example.org/v1",
+        "m@https://:key with spaces@example.org/v1",
+        "m@https:///v1",
+        "m@http://example.org/v1?key=1",
+        "m@https://:@example.org/v1",
+    ],
+)
+def test_a_model_of_another_server_is_named_one_way_only(value: str) -> None:
+    assert "model@https://:KEY@host/v1" in refusal({"FALLBACK_MODELS": value})
+
+
+@pytest.mark.parametrize("name", ["claude-3@20240620", "meta-llama/llama-3:free"])
+def test_names_of_models_may_look_like_addresses(name: str) -> None:
+    loaded = Settings.load({}, {"FALLBACK_MODELS": f"{name}@http://h:1/v1, {name}"}, {})
+
+    assert [known.model for known in loaded.fallback_models] == [name, name]
+    assert [known.base_url for known in loaded.fallback_models] == ["http://h:1/v1", None]
+
+
+@pytest.mark.parametrize(
+    "value", ["file_search", "mcp", "web_search, abacus", '[{"type": "mcp"}]', "[", '["web"]']
+)
+def test_a_tool_that_no_server_has_or_that_lacks_something_is_refused(value: str) -> None:
+    assert "web_search, image_generation" in refusal({"HOSTED_TOOLS": value})

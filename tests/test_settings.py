@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from streamlit_assistant.model_setting_values import FallbackModel
 from streamlit_assistant.settings import Role, Settings, SettingsError, default_data_dir
 
 KEY = "sk-abcdefghijklmnopqrstuvwxyz"
@@ -33,6 +34,12 @@ def test_nothing_given_is_a_complete_configuration() -> None:
     assert (settings.max_runs, settings.max_runs_per_user) == (200, 50)
     assert (settings.max_queued_runs, settings.max_queued_runs_per_user) == (1000, 200)
     assert (settings.role, settings.run_seconds, settings.drain_seconds) == ("all", 600, 5)
+    assert (settings.openai_api, settings.background_responses) == (None, None)
+    assert (settings.fallback_models, settings.model_aliases) == ((), ())
+    assert settings.hosted_tools == ()
+    assert (settings.requests_per_minute, settings.tokens_per_minute) == (None, None)
+    assert (settings.answer_cache_seconds, settings.silence_seconds) == (0, 120)
+    assert settings.first_token_seconds is None
 
 
 def test_every_setting_can_come_from_the_environment() -> None:
@@ -59,6 +66,16 @@ def test_every_setting_can_come_from_the_environment() -> None:
             "MAX_QUEUED_RUNS_PER_USER": "25",
             "RUN_SECONDS": "1200",
             "DRAIN_SECONDS": "0",
+            "OPENAI_API": "Responses",
+            "BACKGROUND_RESPONSES": "false",
+            "FALLBACK_MODELS": "qwen3, gpt-6-luna@https://:k%2Fey@api.openai.com/v1",
+            "MODEL_ALIASES": "gpt-4o=llama3.2:3b, gpt-4 = qwen3",
+            "HOSTED_TOOLS": "web_search",
+            "REQUESTS_PER_MINUTE": "600",
+            "TOKENS_PER_MINUTE": "200000",
+            "ANSWER_CACHE_SECONDS": "3600",
+            "FIRST_TOKEN_SECONDS": "30",
+            "SILENCE_SECONDS": "15",
         }
     )
 
@@ -84,6 +101,19 @@ def test_every_setting_can_come_from_the_environment() -> None:
         max_queued_runs_per_user=25,
         run_seconds=1200,
         drain_seconds=0,
+        openai_api="responses",
+        background_responses=False,
+        fallback_models=(
+            FallbackModel("qwen3"),
+            FallbackModel("gpt-6-luna", "https://api.openai.com/v1", "k/ey"),
+        ),
+        model_aliases=(("gpt-4o", "llama3.2:3b"), ("gpt-4", "qwen3")),
+        hosted_tools=({"type": "web_search"},),
+        requests_per_minute=600,
+        tokens_per_minute=200_000,
+        answer_cache_seconds=3600,
+        first_token_seconds=30,
+        silence_seconds=15,
     )
 
 
@@ -95,10 +125,18 @@ def test_every_setting_can_come_from_secrets_toml_in_the_types_of_toml() -> None
             "PORT": 9000,
             "ASSISTANT_STREAMING": False,
             "MESSAGE_LIMIT": 50,
+            "FALLBACK_MODELS": ["qwen3", "llama3.2"],
+            "MODEL_ALIASES": {"gpt-4o": "qwen3"},
+            "HOSTED_TOOLS": [{"type": "mcp", "server_label": "s", "server_url": "https://s"}],
+            "BACKGROUND_RESPONSES": True,
         }
     )
 
     assert settings.openai_api_key == KEY
+    assert settings.fallback_models == (FallbackModel("qwen3"), FallbackModel("llama3.2"))
+    assert settings.model_aliases == (("gpt-4o", "qwen3"),)
+    assert settings.hosted_tools[0]["server_label"] == "s"
+    assert settings.background_responses is True
     assert (settings.port, settings.message_limit, settings.streaming) == (9000, 50, False)
 
 
@@ -217,6 +255,9 @@ def test_a_key_for_other_programs_must_be_long() -> None:
         ("OPENAI_BASE_URL", "https://example.org/v1?key=hunter2"),
         ("OPENAI_ASSISTANT_ID", "sk-hunter2"),
         ("OPENAI_MODEL", "sk-hunter2\tand more"),
+        ("FALLBACK_MODELS", "m@https://me:hunter2@example.org/v1"),
+        ("FALLBACK_MODELS", "m@https://:hunter2 @example.org/v1"),
+        ("HOSTED_TOOLS", '[{"type": "mcp", "authorization": "hunter2"}]'),
     ],
 )
 def test_passwords_and_keys_in_wrong_values_are_not_shown(name: str, value: str) -> None:
@@ -243,6 +284,11 @@ def test_secrets_do_not_show_in_the_text_of_the_settings() -> None:
             "OPENAI_API_KEY": KEY,
             "ASSISTANT_API_KEY": "0123456789abcdef",
             "DATABASE_URL": "postgresql://me:hunter2@db/chats",
+            "FALLBACK_MODELS": "m@https://:hunter2@example.org/v1",
+            "HOSTED_TOOLS": (
+                '[{"type": "mcp", "server_label": "s", "server_url": "https://s", '
+                '"authorization": "hunter2"}]'
+            ),
         }
     )
 
@@ -285,6 +331,13 @@ def test_this_server_s_own_address_is_no_model_server(host: str) -> None:
 
     assert "this server's own address" in problem
     assert load(environ={"OPENAI_BASE_URL": own}).openai_base_url == own
+
+
+def test_this_server_does_not_stand_in_for_itself() -> None:
+    own = "m@http://127.0.0.1:9000/v1"
+    (problem,) = problems(environ={"FALLBACK_MODELS": own, "PORT": "9000"})
+
+    assert problem.startswith("FALLBACK_MODELS names http://127.0.0.1:9000/v1, which is this")
 
 
 def test_this_server_s_own_key_is_not_sent_to_a_model_server() -> None:

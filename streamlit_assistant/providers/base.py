@@ -226,6 +226,7 @@ class Remember:
     """What this server must be told again should the run go on; see `CallsMessage.replay`."""
 
     data: JSON
+    server: str = ""
 
 
 class FinishReason(StrEnum):
@@ -263,31 +264,4 @@ class Provider(Protocol):
 
     async def cancel(self, begun: str) -> None:
         """End an answer that has `Begun`; never raises, and does nothing where none ever does."""
-        ...
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """A provider and the model it is asked for; `context_tokens` None: nobody says how many.
-
-    `hosts_tools`: its server executes tools of the Responses API. `reads_files`: the model is
-    shown documents as they are. `notices` say why it is this model, where that needs saying.
-    """
-
-    provider: Provider
-    model: str
-    context_tokens: int | None = None
-    hosts_tools: bool = False
-    reads_files: bool = False
-    notices: Sequence[Noticed] = ()
-
-
-class ProviderSource(Protocol):
-    """Chooses who answers a run."""
-
-    async def choose(self, model: str, fallbacks: Sequence[str] = ()) -> ModelChoice:
-        """Return the provider for an assistant's model; raise `UpstreamError` if none can be.
-
-        `fallbacks` are the models that the assistant names in case its own cannot answer.
-        """
         ...

@@ -1,9 +1,8 @@
 """A connection to one model server: its HTTP client, its adapter, its list of models."""
 
-import logging
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from urllib.request import getproxies
 
 import httpx2
@@ -11,90 +10,106 @@ import httpx2
 from streamlit_assistant import __version__
 from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.base import Provider
-from streamlit_assistant.providers.chat_completions import ChatCompletionsProvider
+from streamlit_assistant.providers.candidates import FILES, Abilities
+from streamlit_assistant.providers.chat.completions import ChatCompletionsProvider
+from streamlit_assistant.providers.chat.dialects import UNKNOWN, dialect_of
+from streamlit_assistant.providers.choice import CodeHost
 from streamlit_assistant.providers.embeddings import Embedder
+from streamlit_assistant.providers.listed_models import PATIENCE_SECONDS, ListedModels
+from streamlit_assistant.providers.model_resolution import Resolved, Resolver
 from streamlit_assistant.providers.quick_transport import QuickTransport
-from streamlit_assistant.providers.upstream import DEFAULT_MODEL, ModelInfo, Upstream
-from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
-from streamlit_assistant.records import JSON
-
-logger = logging.getLogger(__name__)
+from streamlit_assistant.providers.responses.api import ResponsesProvider
+from streamlit_assistant.providers.responses.containers import Containers
+from streamlit_assistant.providers.upstream import Api, Manner, ModelInfo, Upstream
+from streamlit_assistant.providers.upstream_failure import Explainer
+from streamlit_assistant.records import Clock
 
 CONNECT_SECONDS = 5.0
-CATALOGUE_KEPT_SECONDS = 30.0
-# OpenRouter and most others, vLLM, LM Studio.
-_CONTEXT_FIELDS = ("context_length", "max_model_len", "max_context_length")
+GLANCE_SECONDS = 1.0  # for the list of a server that is to answer in place of another one
+SILENCE_SECONDS = 120.0
 
 
 class Connection:
     """One model server. `close` it at the end."""
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(
+        self, upstream: Upstream, manner: Manner | None = None, *, clock: Clock = time.time
+    ) -> None:
+        """`clock` gives Unix seconds."""
         self.upstream = upstream
-        self._explainer = Explainer(upstream.base_url, upstream.api_key)
-        self._client = _client(upstream)
-        self.provider: Provider = ChatCompletionsProvider(
-            self._client, self._explainer, is_openai=upstream.is_openai
+        self._explainer = Explainer(
+            upstream.base_url, upstream.api_key, setting=upstream.setting, clock=clock
         )
+        self._client = _client(upstream)
+        self._manner = manner or Manner()
+        self.api: Api = self._manner.api or ("responses" if upstream.hosts_tools else "chat")
+        self.provider = self._adapter()
+        self._models = ListedModels(self._client, self._explainer, upstream, self._heard)
+        self._resolver = Resolver(upstream, self._models, clock=clock)
         self._embedders: dict[str | None, Embedder] = {}
-        self._models: Sequence[ModelInfo] = ()
-        self._read_at = float("-inf")
-        self._lacking: set[str] = set()  # models that were asked for and are not there
-        self.seen = False  # whether it ever listed its models
 
-    async def models(self, patience: float = CONNECT_SECONDS) -> Sequence[ModelInfo]:
+    @property
+    def server(self) -> str:
+        """The name by which it is known to whoever remembers something of it."""
+        return self.upstream.base_url
+
+    @property
+    def seen(self) -> bool:
+        """Whether it ever listed its models."""
+        return self._models.was_read
+
+    @property
+    def hosts_tools(self) -> bool:
+        """Whether it executes tools of the Responses API."""
+        return self.api == "responses" and self.upstream.hosts_tools
+
+    @property
+    def code_host(self) -> CodeHost | None:
+        """Where its code interpreter can be given files."""
+        if not self.hosts_tools:
+            return None
+        return Containers(self._client, self._explainer, self.server)
+
+    async def models(self, patience: float = PATIENCE_SECONDS) -> Sequence[ModelInfo]:
         """Return what `GET /models` lists within `patience` seconds; raise `UpstreamError`."""
-        if time.monotonic() - self._read_at > CATALOGUE_KEPT_SECONDS:
-            try:
-                response = await self._client.get("models", timeout=patience)
-                self._models = _models(await self._explainer.read_json(response))
-            except FAILURES as error:
-                raise self._explainer.failure(error) from error
-            self._read_at = time.monotonic()
-            self.seen = True
-        return self._models
+        return await self._models.read(patience)
 
     async def default_model(self) -> str:
         """Return the model of the settings, or the first that is listed."""
-        if self.upstream.model is not None:
-            return self.upstream.model
-        models = await self.models()
-        # Ollama lists embedding models among the others; they cannot chat.
-        chat = [model.id for model in models if "embed" not in model.id.lower()]
-        if not chat:
-            raise UpstreamError(
-                f"The model server at {self.upstream.base_url} lists no model: "
-                "load one, or name one in OPENAI_MODEL."
-            )
-        return chat[0]
+        return await self._models.default()
 
-    async def resolve(self, model: str) -> str:
-        """Return the model to ask for: the one named, unless its server is known to lack it.
+    async def resolve(self, model: str, aliases: Mapping[str, str] | None = None) -> Resolved:
+        """Return the model to ask for; see `Resolver`."""
+        return await self._resolver.resolve(model, aliases or {})
 
-        Programs written for OpenAI name OpenAI's models; they are answered by the default one.
-        """
-        if model == DEFAULT_MODEL:
-            return await self.default_model()
+    async def lacks(self, model: str) -> bool:
+        """Return whether the server is known not to have a model."""
+        return await self._models.lacks(model)
+
+    def knows(self, model: str) -> bool:
+        """Return whether it is known to have a model, as far as anybody has looked."""
+        return model == self.upstream.model or self._models.known(model) is not None
+
+    async def glance(self) -> None:
+        """Read the list of models if that is quickly done, for what it tells of them."""
         if self.upstream.lists_its_models:
-            try:
-                listed = {known.id for known in await self.models()}
-            except UpstreamError:
-                return model  # it may answer all the same
-            if listed and model not in listed:
-                default = await self.default_model()
-                self._warn_once(model, default)
-                return default
-        return model
+            with suppress(UpstreamError):
+                await self.models(GLANCE_SECONDS)
 
-    def _warn_once(self, model: str, default: str) -> None:
-        if model not in self._lacking:
-            self._lacking.add(model)
-            where = self.upstream.base_url
-            logger.warning("%s has no model '%s'; '%s' answers instead", where, model, default)
+    def abilities(self, model: str) -> Abilities:
+        """Return what is known of a model by now."""
+        known = self._models.known(model)
+        told = None if known is None else known.capabilities
+        return Abilities(
+            capabilities=told,
+            context_tokens=None if known is None else known.context_tokens,
+            hosts_tools=self.hosts_tools,
+            reads_files=self._reads_files or (told is not None and FILES in told),
+        )
 
     def context_tokens(self, model: str) -> int | None:
         """Return how much a model holds, if its server has said so by now."""
-        return next((known.context_tokens for known in self._models if known.id == model), None)
+        return self.abilities(model).context_tokens
 
     def embedder(self, model: str | None) -> Embedder:
         """Return who makes vectors here; `model` None: with the first model fit for it."""
@@ -108,11 +123,49 @@ class Connection:
         """Close the connections to the server."""
         await self._client.aclose()
 
+    @property
+    def _reads_files(self) -> bool:
+        if isinstance(self.provider, ChatCompletionsProvider):
+            return self.provider.dialect.reads_files
+        return self.upstream.hosts_tools
+
+    def _adapter(self) -> Provider:
+        manner, dialect = self._manner, dialect_of(self.upstream.base_url)
+        silence = manner.silence_seconds or SILENCE_SECONDS
+        if self.api == "chat":
+            return ChatCompletionsProvider(
+                self._client,
+                self._explainer,
+                dialect=dialect,
+                server=self.server,
+                first_token_seconds=manner.first_token_seconds,
+                silence_seconds=silence,
+            )
+        hosted = self.upstream.hosts_tools
+        return ResponsesProvider(
+            self._client,
+            self._explainer,
+            server=self.server,
+            hosts_tools=hosted,
+            background=hosted if manner.background is None else manner.background,
+            first_token_seconds=manner.first_token_seconds or dialect.first_token_seconds,
+            silence_seconds=silence,
+        )
+
+    def _heard(self, models: Sequence[ModelInfo]) -> None:
+        """Learn from the list how the server speaks."""
+        if isinstance(self.provider, ChatCompletionsProvider):
+            dialect = dialect_of(self.upstream.base_url, [known.owned_by for known in models])
+            if dialect is not UNKNOWN:
+                self.provider.dialect = dialect
+
 
 def _client(upstream: Upstream) -> httpx2.AsyncClient:
     headers = {"User-Agent": f"streamlit-assistant/{__version__}"}
     if upstream.api_key:
         headers["Authorization"] = f"Bearer {upstream.api_key}"
+        if upstream.is_azure:
+            headers["api-key"] = upstream.api_key  # where the other is for people's tokens
     return httpx2.AsyncClient(
         base_url=upstream.base_url,
         headers=headers,
@@ -129,24 +182,3 @@ def _transport(upstream: Upstream) -> httpx2.AsyncBaseTransport | None:
     if not upstream.is_local and getproxies():
         return None
     return QuickTransport(is_encrypted=upstream.base_url.startswith("https:"))
-
-
-def _models(body: Any) -> list[ModelInfo]:
-    listed = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(listed, list):
-        raise ValueError("not a list of models")
-    return [
-        _model(item)
-        for item in listed
-        if isinstance(item, dict) and isinstance(item.get("id"), str)
-    ]
-
-
-def _model(item: JSON) -> ModelInfo:
-    created, owned_by = item.get("created"), item.get("owned_by")
-    return ModelInfo(
-        item["id"],
-        created if isinstance(created, int) else 0,
-        owned_by if isinstance(owned_by, str) and owned_by else "upstream",
-        next((item[name] for name in _CONTEXT_FIELDS if type(item.get(name)) is int), None),
-    )

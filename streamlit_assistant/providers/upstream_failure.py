@@ -5,22 +5,30 @@ The server's own words are passed on, with anything that looks like a key taken 
 
 import json
 import re
+import time
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 
-from streamlit_assistant.errors import RunErrorCode, Unreachable, UpstreamError
+from streamlit_assistant.errors import Trouble, Unreachable, UpstreamError
 from streamlit_assistant.event_frames import StreamBroken
+from streamlit_assistant.providers.retry_hints import retry_after, should_retry
 from streamlit_assistant.providers.surrogates import whole
+from streamlit_assistant.providers.upstream_trouble import (
+    USED_UP,
+    Diagnosis,
+    diagnose,
+    read_complaint,
+)
+from streamlit_assistant.records import Clock
 
-_KEY = re.compile(r"\b(?:sk|key|gsk|xai)-[\w*.-]{4,}")
+_KEY = re.compile(r"\b(?:(?:sk|key|gsk|xai)-|gsk_|AIza)[\w*.-]{4,}")
 MOST_WORDS = 500  # characters of the server's own words; some answer a whole page
 SHORTEST_KEY = 4  # shorter ones are placeholders and stand in ordinary words
 EVENT_STREAM = "text/event-stream"
-WEB_PAGE = (
-    "OPENAI_BASE_URL leads to a web page, not to a model server: "
-    "check the address; most end in /v1."
-)
+WEB_PAGE = "{} leads to a web page, not to a model server: check the address; most end in /v1."
+KEY_SETTING, ADDRESS_SETTING = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 
 # What the client raises, and a broken frame; everything else is a defect of ours.
 FAILURES = (
@@ -30,16 +38,27 @@ FAILURES = (
 
 
 class Explainer:
-    """Explains the failures of one model server."""
+    """Explains the failures of one model server, and says of each what may help."""
 
-    def __init__(self, base_url: str, api_key: str | None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None,
+        *,
+        setting: str | None = None,
+        clock: Clock = time.time,
+    ) -> None:
+        """`setting` is where address and key stand, if not in the usual two; `clock` is Unix's."""
         url = httpx2.URL(base_url).copy_with(username=None, password=None)
         self._where = f"The model server at {str(url).rstrip('/')}"
         self._api_key = api_key or ""
+        self._key_setting = setting or KEY_SETTING
+        self._address_setting = setting or ADDRESS_SETTING
+        self._clock = clock
 
     def failure(self, error: Exception) -> UpstreamError:
         """Explain one of `FAILURES`."""
-        if isinstance(error, httpx2.ConnectError):
+        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             return Unreachable(f"{self._where} cannot be reached.")
         if isinstance(error, TimeoutError | httpx2.TimeoutException):
             return UpstreamError(f"{self._where} did not answer in time.")
@@ -49,7 +68,11 @@ class Explainer:
 
     def error_frame(self, error: object) -> UpstreamError:
         """Explain an error that came in mid-stream, where a piece of the answer should be."""
-        return UpstreamError(f"{self._where} reported an error: {self._clean(_message(error))}")
+        complaint = read_complaint(error)
+        found = diagnose(complaint, self._key_setting)
+        if complaint.status >= 500 and found.trouble is Trouble.PASSING:
+            found = replace(found, phrase="reported an error")
+        return self._explained(found, complaint.words)
 
     async def read_json(self, response: httpx2.Response) -> Any:
         """Return the body of an answer that is not streamed; raise `UpstreamError`."""
@@ -57,7 +80,7 @@ class Explainer:
         if not response.is_success:
             raise self._status(response, await _beginning(response), kind)
         if kind == "text/html":
-            raise UpstreamError(WEB_PAGE)
+            raise self._web_page()
         return json.loads(await response.aread())
 
     async def refuse_unless_streaming(self, response: httpx2.Response) -> None:
@@ -66,7 +89,7 @@ class Explainer:
         if not response.is_success:
             raise self._status(response, await _beginning(response), kind)
         if kind == "text/html":
-            raise UpstreamError(WEB_PAGE)
+            raise self._web_page()
         if kind == "application/json":
             body = _parsed(await _beginning(response))
             if isinstance(body, dict) and body.get("error"):
@@ -74,30 +97,44 @@ class Explainer:
             raise UpstreamError("The model server does not stream: it answered with one JSON body.")
 
     def _status(self, response: httpx2.Response, body: str, kind: str) -> UpstreamError:
-        words = "it answered with a web page." if "html" in kind else _said(body)
+        error = "it answered with a web page." if "html" in kind else _error(body)
+        complaint = read_complaint(error, response.status_code)
+        found = diagnose(complaint, self._key_setting)
+        after = retry_after(response.headers, self._clock())
+        if after is not None:
+            found = replace(found, retry_after=after)
+        found = _as_told(found, should_retry(response.headers))
         request_id = response.headers.get("x-request-id")
-        said = self._clean(words) + (f" (request {request_id})" if request_id else "")
-        match response.status_code:
-            case 401 | 403:
-                return UpstreamError(f"{self._where} refused the key in OPENAI_API_KEY: {said}")
-            case 404:
-                return UpstreamError(f"{self._where} does not know this model or address: {said}")
-            case 402 | 429:
-                return UpstreamError(
-                    f"{self._where} refuses more requests for now: {said}",
-                    RunErrorCode.RATE_LIMIT_EXCEEDED,
-                )
-            case 400 | 413 | 422:
-                return UpstreamError(
-                    f"{self._where} refused the request: {said}", RunErrorCode.INVALID_PROMPT
-                )
-            case status:
-                return UpstreamError(f"{self._where} failed with status {status}: {said}")
+        return self._explained(found, complaint.words, request_id)
+
+    def _explained(
+        self, found: Diagnosis, words: str, request_id: str | None = None
+    ) -> UpstreamError:
+        shown = self._clean(words) + (f" (request {request_id})" if request_id else "")
+        return UpstreamError(
+            f"{self._where} {found.phrase}: {shown}",
+            found.code,
+            trouble=found.trouble,
+            retry_after=found.retry_after,
+            parameter=found.parameter,
+        )
+
+    def _web_page(self) -> UpstreamError:
+        return UpstreamError(WEB_PAGE.format(self._address_setting), trouble=Trouble.ELSEWHERE)
 
     def _clean(self, words: str) -> str:
         if len(self._api_key) > SHORTEST_KEY:
             words = words.replace(self._api_key, "…")
         return whole(_KEY.sub("…", words)[:MOST_WORDS])
+
+
+def _as_told(found: Diagnosis, again: bool | None) -> Diagnosis:
+    """Believe a server that says whether asking again helps, but for an empty purse."""
+    if again is True and found.trouble is not Trouble.PARAMETER and found.code != USED_UP.code:
+        return replace(found, trouble=Trouble.PASSING)
+    if again is False and found.trouble is Trouble.PASSING:
+        return replace(found, trouble=Trouble.ELSEWHERE)
+    return found
 
 
 def _kind(response: httpx2.Response) -> str:
@@ -114,19 +151,14 @@ async def _beginning(response: httpx2.Response) -> str:
     return body.decode(errors="replace")
 
 
-def _said(body: str) -> str:
+def _error(body: str) -> object:
     parsed = _parsed(body)
+    if isinstance(parsed, list) and parsed:  # Gemini
+        parsed = parsed[0]
     if isinstance(parsed, dict):
         # OpenAI nests the error; some servers answer it flat, or as FastAPI's `detail`.
-        return _message(parsed.get("error") or parsed.get("detail") or parsed)
-    return body.strip() or "without a word."
-
-
-def _message(error: object) -> str:
-    if isinstance(error, dict):
-        message = error.get("message")
-        return message if isinstance(message, str) and message else json.dumps(error)
-    return str(error)
+        return parsed.get("error") or parsed.get("detail") or parsed
+    return body
 
 
 def _parsed(body: str) -> Any:

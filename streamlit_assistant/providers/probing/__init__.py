@@ -1,0 +1,1 @@
+"""Testing what a model and its server can do."""
