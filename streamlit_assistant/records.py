@@ -101,7 +101,10 @@ class Thread:
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a thread; `content` is a list of content parts as on the wire."""
+    """One message of a thread; `content` is a list of content parts as on the wire.
+
+    `reasoning` is what the model thought before it answered, where it says so.
+    """
 
     id: str
     thread_id: str
@@ -116,6 +119,7 @@ class Message:
     run_id: str | None = None
     attachments: Sequence[JSON] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,10 @@ class Run:
     `lease_owner` and `attempt` say which executor may write; `last_event` is the sequence number
     of the newest stored event. `tool_resources` are the assistant's, with what creating thread and
     run together put over them; `includes_results`: its events carry what file search found.
+    `options` is what the assistant asks for beyond the protocol: `hosted_tools`, tools of the
+    Responses API, and `fallback_models`. `notices` (`code`, `message`, `details`) say how the
+    answer came about where that needs saying. `begun` is the answer that a model server goes on
+    with by itself: its `id`, the `model`, and how many `steps` the run had before it.
     """
 
     id: str
@@ -161,11 +169,17 @@ class Run:
     attempt: int = 0
     takeovers: int = 0
     last_event: int = 0
+    options: JSON = field(default_factory=dict)
+    notices: Sequence[JSON] = ()
+    begun: JSON | None = None
 
 
 @dataclass(frozen=True)
 class RunStep:
-    """One thing a run did: wrote a message or called tools."""
+    """One thing a run did: wrote a message or called tools.
+
+    `upstream` is what the model server that made the calls wants to hear of them again.
+    """
 
     id: str
     run_id: str
@@ -182,6 +196,7 @@ class RunStep:
     completed_at: int | None = None
     usage: JSON | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    upstream: JSON | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ as the endpoints' answers. Shapes: the Assistants API v2 of OpenAI's published s
 with the fields the hosted service added (`tool_resources`, `reasoning_effort`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from streamlit_assistant.records import (
@@ -67,6 +67,7 @@ def listed_thread(record: Thread) -> JSON:
 def message(record: Message) -> JSON:
     """Return the `thread.message` object."""
     reason = record.incomplete_reason
+    extension = {"reasoning": record.reasoning} if record.reasoning else {}
     return {
         "id": record.id,
         "object": "thread.message",
@@ -82,6 +83,7 @@ def message(record: Message) -> JSON:
         "run_id": record.run_id,
         "attachments": list(record.attachments),
         "metadata": dict(record.metadata),
+        **extension,
     }
 
 
@@ -96,6 +98,7 @@ def message_delta(message_id: str, part: JSON) -> JSON:
 
 def run(record: Run) -> JSON:
     """Return the `thread.run` object."""
+    extension = {"notices": list(record.notices)} if record.notices else {}
     return {
         "id": record.id,
         "object": "thread.run",
@@ -126,6 +129,7 @@ def run(record: Run) -> JSON:
         "parallel_tool_calls": record.parallel_tool_calls,
         "response_format": record.response_format,
         "reasoning_effort": record.reasoning_effort,
+        **extension,
     }
 
 
@@ -159,6 +163,11 @@ def run_step_delta(step_id: str, tool_call: JSON) -> JSON:
         "object": "thread.run.step.delta",
         "delta": {"step_details": {"type": "tool_calls", "tool_calls": [tool_call]}},
     }
+
+
+def notice(code: str, message: str, details: Mapping[str, str]) -> JSON:
+    """Return what a run says of how its answer came about; our extension."""
+    return {"code": code, "message": message, "details": dict(details)}
 
 
 def required_action(tool_calls: Sequence[JSON]) -> JSON:
@@ -219,14 +228,14 @@ def _step_details(details: JSON, with_results: bool) -> JSON:
 
 def _tool_call(call: JSON, with_results: bool) -> JSON:
     if call["type"] != "file_search":
-        return call
+        # What else is stored with a call is ours.
+        return {name: call[name] for name in ("id", "type", call["type"])}
     shown = dict(call["file_search"])
     if "results" in shown and not with_results:
         shown["results"] = [
             {name: value for name, value in result.items() if name != "content"}
             for result in shown["results"]
         ]
-    # What else is stored with a search is ours: the protocol has no place for its arguments.
     return {"id": call["id"], "type": "file_search", "file_search": shown}
 
 

@@ -30,10 +30,13 @@ from streamlit_assistant.metrics import (
     work_done,
 )
 from streamlit_assistant.personas import DEFAULT_ASSISTANT_ID, default_assistant
-from streamlit_assistant.providers import ProviderRegistry, configured_upstream
-from streamlit_assistant.providers.upstream import OLLAMA_BASE_URL, Upstream
+from streamlit_assistant.providers import ProviderRegistry
+from streamlit_assistant.providers.model_settings import options_of, upstream_of
+from streamlit_assistant.providers.steadiness import Steadiness
+from streamlit_assistant.providers.upstream import OLLAMA_BASE_URL
 from streamlit_assistant.records import Clock
 from streamlit_assistant.runs import EventHub, Pace, RunExecutor
+from streamlit_assistant.runs.upstream_state import RateLimits, SharedAnswers, SharedPacer
 from streamlit_assistant.settings import Settings
 from streamlit_assistant.store import Limits, Store, site_url
 from streamlit_assistant.tools.toolbox import Toolbox
@@ -60,16 +63,23 @@ class Server:
         clock: Clock = time.time,
         local_base_url: str | None = OLLAMA_BASE_URL,
         pace: Pace | None = None,
+        steadiness: Steadiness | None = None,
     ) -> None:
-        """`local_base_url` is where to look for a model server when none is configured."""
+        """`local_base_url` is where to look for a model server when none is configured.
+
+        `pace` and `steadiness` say how long is waited for other processes and for model servers.
+        """
         self._settings = settings
+        self._model_settings = settings  # those about model servers may change while it runs
         self._pace = replace(pace or Pace(), drain=settings.drain_seconds)
         self._clock = clock
         self._folder = DataFolder(settings.data_dir, settings.database_url)
         self._providers = ProviderRegistry(
-            _upstream(settings),
+            upstream_of(settings),
             local_base_url=local_base_url,
             embedding_model=settings.embedding_model,
+            options=options_of(settings),
+            steadiness=steadiness,
         )
         self._api = _Deferred()
         self._metrics = _Deferred()
@@ -106,6 +116,9 @@ class Server:
         self._loop = asyncio.get_running_loop()
         settings = self._settings
         store = Store(site_url(settings.database_url, self._folder.database), self._clock)
+        self._providers.share(
+            SharedPacer(store.upstream_rates, self._rate_limits), SharedAnswers(store.answer_cache)
+        )
         hub = EventHub(store, self._pace)
         documents, executor = self._workers(store, hub)
         try:
@@ -126,6 +139,7 @@ class Server:
                 clock=self._clock,
                 strictness=_strictness(settings),
                 run_seconds=settings.run_seconds,
+                hosted_tools=settings.hosted_tools,
                 restore=partial(self._restore_assistant, store),
             )
             async with documents.working(indexing=settings.role != "api"):
@@ -146,7 +160,7 @@ class Server:
             store,
             hub,
             self._providers,
-            Toolbox(documents.search, documents.indexer, documents.images),
+            Toolbox(documents.search, documents.indexer, documents.images, documents.library),
             self._clock,
             role=self._settings.role,
             limits=_limits(self._settings),
@@ -179,12 +193,19 @@ class Server:
 
     def reload(self, settings: Settings) -> None:
         """Let new runs use other upstream settings. May be called from any thread."""
+        self._model_settings = settings
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._providers.configure, _upstream(settings))
+            configure = self._providers.configure
+            upstream, options = upstream_of(settings), options_of(settings)
+            self._loop.call_soon_threadsafe(configure, upstream, options)
 
     async def upstream_summary(self) -> str:
         """Return who answers, in a few words."""
         return await self._providers.summary()
+
+    def _rate_limits(self) -> RateLimits:
+        now = self._model_settings
+        return RateLimits(now.requests_per_minute, now.tokens_per_minute)
 
     def _drain(self) -> None:
         if self._executor is not None and self._draining is None:
@@ -252,9 +273,3 @@ def _limits(settings: Settings) -> Limits:
 
 def _strictness(settings: Settings) -> Strictness:
     return Strictness(settings.strict_ids, settings.require_beta_header)
-
-
-def _upstream(settings: Settings) -> Upstream | None:
-    return configured_upstream(
-        settings.openai_api_key, settings.openai_base_url, settings.openai_model
-    )

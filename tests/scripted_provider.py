@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 from streamlit_assistant.providers.base import (
     Delta,
     Finish,
     FinishReason,
-    ModelChoice,
     ModelRequest,
     TextDelta,
 )
+from streamlit_assistant.providers.choice import ModelChoice
 
 Line = str | Delta | Exception | asyncio.Event
 STOP = Finish(FinishReason.STOP)
@@ -22,15 +23,19 @@ class ScriptedProvider:
     A string is a text delta, an exception is raised, an event is waited for.
     """
 
-    def __init__(self, *scripts: list[Line]) -> None:
+    def __init__(self, *scripts: list[Line], **choice: Any) -> None:
+        """`choice`: what else there is to say of it, as fields of `ModelChoice`."""
+        self.choice = choice
         self._scripts = list(scripts)
         self.requests: list[ModelRequest] = []
         self.closed = 0  # streams that were closed before their end
         self.was_closed = asyncio.Event()
+        self.fallbacks: Sequence[str] = ()
         self.cancelled: list[str] = []  # answers that were to be ended at the server
 
     async def choose(self, model: str, fallbacks: Sequence[str] = ()) -> ModelChoice:
-        return ModelChoice(self, model)
+        self.fallbacks = fallbacks
+        return ModelChoice(self, model, **self.choice)
 
     async def cancel(self, begun: str) -> None:
         self.cancelled.append(begun)

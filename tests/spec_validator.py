@@ -1,7 +1,8 @@
 """Holds what the API answers against OpenAI's published schema, more strictly than it asks.
 
 An answer must not carry a field that the schema lacks, except those which the hosted service
-was seen to send. What the schema says about requests is not used here.
+was seen to send and the few that are this server's own. What the schema says about requests is not
+used here.
 """
 
 import json
@@ -30,6 +31,24 @@ KNOWN_EXTRAS: dict[str, dict[str, Any]] = {
         "tool_resources": {"type": "object"},
     },
 }
+# This server's own: they say what the protocol has no place for, and only where there is something.
+_USAGE: dict[str, Any] = {
+    "estimated": {"const": True},
+    "prompt_token_details": {"type": "object"},
+    "completion_tokens_details": {"type": "object"},
+}
+EXTENSIONS: dict[str, dict[str, Any]] = {
+    "RunObject": {
+        "notices": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "object", "required": ["code", "message", "details"]},
+        }
+    },
+    "MessageObject": {"reasoning": {"type": "string", "minLength": 1}},
+    "RunCompletionUsage": _USAGE,
+    "RunStepCompletionUsage": _USAGE,
+}
 FIRST_TIMESTAMP_IN_MILLISECONDS = 100_000_000_000
 
 
@@ -55,8 +74,10 @@ class Spec:
 
     def __init__(self, document: dict[str, Any]) -> None:
         schemas = document["components"]["schemas"]
-        for name, extras in KNOWN_EXTRAS.items():
-            schemas[name]["properties"] |= extras
+        for name, extras in (*KNOWN_EXTRAS.items(), *EXTENSIONS.items()):
+            # What may be null is one of several.
+            schema = schemas[name].get("anyOf", [schemas[name]])[0]
+            schema["properties"] |= extras
         for schema in schemas.values():
             _close(schema)
         self._paths: dict[str, Any] = document["paths"]

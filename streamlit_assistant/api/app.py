@@ -1,6 +1,6 @@
 """The API as an application: a list of routes, one gate, one error handler."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,12 +20,13 @@ from streamlit_assistant.api.runs import RunEndpoints
 from streamlit_assistant.api.steps import StepEndpoints
 from streamlit_assistant.api.threads import ThreadEndpoints
 from streamlit_assistant.api.uploads import UploadEndpoints
+from streamlit_assistant.api.upstream import UpstreamEndpoints
 from streamlit_assistant.api.vector_store_files import VectorStoreFileEndpoints
 from streamlit_assistant.api.vector_stores import VectorStoreEndpoints
 from streamlit_assistant.errors import AssistantError
 from streamlit_assistant.files.documents import Documents
 from streamlit_assistant.providers import ProviderRegistry
-from streamlit_assistant.records import Clock
+from streamlit_assistant.records import JSON, Clock
 from streamlit_assistant.runs import EventHub, RunExecutor
 from streamlit_assistant.runs.patience import PASSING
 from streamlit_assistant.store import Store
@@ -44,21 +45,24 @@ def create_api(
     clock: Clock,
     strictness: Strictness,
     run_seconds: int,
+    hosted_tools: Sequence[JSON],
     restore: Callable[[], Awaitable[None]],
 ) -> Starlette:
     """Return the ASGI application to be mounted at `/v1`. What it is given must be open.
 
-    `restore` puts back the assistant that the page cannot do without.
+    `hosted_tools` are offered to every assistant. `restore` puts back the one that the page
+    cannot do without.
     """
     library, indexer = documents.library, documents.indexer
     links = FileLinks(store, documents.images, indexer.notify, clock)
     routes = [
         *AssistantEndpoints(store, links, restore, clock).routes(),
-        *RunEndpoints(store, links, executor, hub, clock, run_seconds).routes(),
+        *RunEndpoints(store, links, executor, hub, clock, run_seconds, hosted_tools).routes(),
         *StepEndpoints(store).routes(),
         *MessageEndpoints(store, links, executor, clock).routes(),
         *ThreadEndpoints(store, links, executor, clock).routes(),
         *ModelEndpoints(providers.models).routes(),
+        *UpstreamEndpoints(providers, clock).routes(),
         *FileEndpoints(library, indexer.notify).routes(),
         *UploadEndpoints(library).routes(),
         *VectorStoreEndpoints(store, documents.search, indexer, clock).routes(),

@@ -20,9 +20,11 @@ from streamlit_assistant.runs.channel import PAUSES, ends_stream
 logger = logging.getLogger(__name__)
 
 Follow = Callable[[Run, int, float], AsyncIterator[Sequence[RunEvent]]]
-Position = Callable[[], Awaitable[int | None]]
+# Tells where a silent run stands: `queued 3` is its place in the queue, `resting 12` that its model
+# server has asked for so many seconds' pause.
+Standing = Callable[[], Awaitable[str | None]]
 
-QUEUED = "thread.run.queued"
+WORDS = "thread.message.delta"
 DONE = b"event: done\ndata: [DONE]\n\n"
 HEARTBEAT = b": waiting\n\n"
 HEARTBEAT_HEADER = "x-heartbeat-seconds"
@@ -40,28 +42,27 @@ STOPPED = "The stream ended before the run: it was deleted, or the server is end
 
 
 def stream_events(
-    follow: Follow, run: Run, heartbeat: float, after: int, position: Position
+    follow: Follow, run: Run, heartbeat: float, after: int, standing: Standing
 ) -> StreamingResponse:
     """Answer with a run's events behind a number, until it pauses or ends.
 
-    While it waits for its turn, the signs of life tell its `position` in the queue.
+    Until there are words of an answer, the signs of life tell its `standing`.
     """
-    frames = _frames(follow(run, after, heartbeat), position, run.status in PAUSES)
+    frames = _frames(follow(run, after, heartbeat), standing, run.status in PAUSES)
     return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
 
 
 async def _frames(
-    batches: AsyncIterator[Sequence[RunEvent]], position: Position, over: bool
+    batches: AsyncIterator[Sequence[RunEvent]], standing: Standing, over: bool
 ) -> AsyncGenerator[bytes, None]:
-    begun = False
+    speaks = False
     try:
         async for batch in batches:
             if not batch:
-                place = None if begun else await position()
-                begun = begun or place is None
-                yield f": queued {place}\n\n".encode() if place else HEARTBEAT
+                told = None if speaks else await standing()
+                yield f": {told}\n\n".encode() if told else HEARTBEAT
                 continue
-            begun = batch[-1].name != QUEUED
+            speaks = batch[-1].name == WORDS
             over = ends_stream(batch[-1])
             yield b"".join(_frame(event) for event in batch)
     except Exception:  # the stream's outermost frame: silence would look like an end

@@ -25,12 +25,14 @@ from streamlit_assistant.api.requests import (
     CreateThreadAndRun,
     read_body,
 )
+from streamlit_assistant.api.run_options import run_options
 from streamlit_assistant.api.run_requests import ModifyRun, SubmitToolOutputs, to_run
-from streamlit_assistant.errors import InvalidRequest
+from streamlit_assistant.errors import InvalidRequest, NotFound
 from streamlit_assistant.file_records import FilledVectorStore
-from streamlit_assistant.records import Assistant, Clock, Message, Run, Thread
+from streamlit_assistant.records import JSON, Assistant, Clock, Message, Run, Thread
 from streamlit_assistant.runs import EventHub, RunExecutor
 from streamlit_assistant.runs.channel import PAUSES
+from streamlit_assistant.runs.notices import WAITING
 from streamlit_assistant.runs.transitions import waits
 from streamlit_assistant.store import Store
 
@@ -48,14 +50,19 @@ class RunEndpoints:
         hub: EventHub,
         clock: Clock,
         run_seconds: int,
+        hosted_tools: Sequence[JSON] = (),
     ) -> None:
-        """A run expires `run_seconds` after it was created."""
+        """A run expires `run_seconds` after it was created.
+
+        `hosted_tools` are offered to every assistant whose model server executes them.
+        """
         self._store = store
         self._links = links
         self._executor = executor
         self._hub = hub
         self._clock = clock
         self._run_seconds = run_seconds
+        self._hosted_tools = hosted_tools
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes under `/v1`."""
@@ -82,7 +89,8 @@ class RunEndpoints:
         assistant = await self._assistant(request, body.assistant_id)
         now = int(self._clock())
         run = to_run(body, assistant, thread.id, now, self._run_seconds)
-        run = replace(run, includes_results=includes_results)
+        options = run_options(assistant, self._hosted_tools)
+        run = replace(run, includes_results=includes_results, options=options)
         more = to_messages(body.additional_messages or (), thread.id, now, "additional_messages")
         return await self._start(request, bool(body.stream), run, more)
 
@@ -98,6 +106,7 @@ class RunEndpoints:
         resources, more_stores = await links.resources(mine, new.tool_resources, expiring=True)
         thread, messages = to_thread(new, mine, now, resources, "thread.")
         run = to_run(body, assistant, thread.id, now, self._run_seconds, own)
+        run = replace(run, options=run_options(assistant, self._hosted_tools))
         made = [*stores, *more_stores]
         return await self._start(request, bool(body.stream), run, messages, thread, made)
 
@@ -172,12 +181,23 @@ class RunEndpoints:
         return JSONResponse(responses.run(run))
 
     def _streamed(self, request: Request, run: Run, heartbeat: float, after: int = 0) -> Response:
-        position = partial(self._store.queue.position, run.id)
-        stream = stream_events(self._hub.follow, run, heartbeat, after, position)
+        standing = partial(self._standing, run)
+        stream = stream_events(self._hub.follow, run, heartbeat, after, standing)
         # Where the same can be had again, should this answer get lost.
         here = f"/threads/{run.thread_id}/runs/{run.id}/events?after={after}"
         stream.headers["Content-Location"] = request.scope.get("root_path", "") + here
         return stream
+
+    async def _standing(self, run: Run) -> str | None:
+        position = await self._store.queue.position(run.id)
+        if position is not None:
+            return f"queued {position}"
+        try:
+            now = await self._store.runs.get(run.thread_id, run.id)
+        except NotFound:
+            return None  # the stream will say so
+        rest = (each for each in now.notices if each["code"] == WAITING)
+        return next((f"resting {each['details'].get('seconds', 0)}" for each in rest), None)
 
     async def _assistant(self, request: Request, assistant_id: str) -> Assistant:
         check_id(request, "assistant_id", assistant_id)

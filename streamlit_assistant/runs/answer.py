@@ -1,4 +1,8 @@
-"""The message a run writes, with its run step: from the first token to the end."""
+"""The message a run writes, with its run step: from the first token to the end.
+
+What an earlier attempt has shown of it comes again when the model server repeats its answer; it is
+then passed over.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,10 +14,11 @@ from streamlit_assistant.records import (
     MessageStatus,
     Run,
     RunStep,
+    StepStatus,
     new_id,
 )
 from streamlit_assistant.runs.citations import CitationFinder
-from streamlit_assistant.runs.delta_fold import TEXT, MessageFold
+from streamlit_assistant.runs.delta_fold import IMAGE, TEXT, MessageFold
 from streamlit_assistant.runs.endings import Ending
 from streamlit_assistant.runs.journal import Closing, Journal
 from streamlit_assistant.runs.run_steps import MESSAGE_CREATION, ended_step, new_step
@@ -29,11 +34,14 @@ class Answer:
         fold: MessageFold,
         sources: Mapping[str, str],
     ) -> None:
-        """`sources`: the file ids behind the numbers of citation markers."""
+        """`fold` holds what was shown before; `sources`: file ids behind numbers of citations."""
+        self.reasoning = ""  # what the model thought before it answered, if it said so
         self._message = message
         self._step = step
         self._fold = fold
         self._citations = CitationFinder(sources)
+        self._seen = fold.size  # characters, annotations and images that will come again
+        self._kind, self._position = "", 0  # of the text as it comes, seen or not
 
     @classmethod
     async def begin(
@@ -70,14 +78,44 @@ class Answer:
         """The message that is being written."""
         return self._message.id
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether an earlier attempt has stored it as whole."""
+        return self._step.status is not StepStatus.IN_PROGRESS
+
     def append(self, kind: str, piece: str, journal: Journal) -> None:
         """Add a piece and show it."""
-        parts = [self._fold.append(kind, piece)]
+        self._position = len(piece) + (self._position if kind == self._kind else 0)
+        self._kind = kind
+        unseen = piece[self._seen.characters :]
+        self._seen.characters = max(self._seen.characters - len(piece), 0)
+        if unseen:
+            self._show(self._fold.append(kind, unseen), journal)
         if kind == TEXT:
-            found = self._citations.feed(piece, self._fold.position)
-            parts += [self._fold.annotate(annotation) for annotation in found]
-        for part in parts:
-            journal.emit("thread.message.delta", responses.message_delta(self._message.id, part))
+            for annotation in self._citations.feed(piece, self._position):
+                self.annotate(annotation, journal)
+
+    def annotate(self, annotation: JSON, journal: Journal) -> None:
+        """Add an annotation of the text that was added last."""
+        if self._seen.annotations:
+            self._seen.annotations -= 1
+        elif self._kind == TEXT:
+            self._show(self._fold.annotate(annotation), journal)
+
+    def wants_image(self) -> bool:
+        """Whether the image that comes now is a new one."""
+        self._kind = IMAGE
+        is_new = self._seen.images == 0
+        self._seen.images -= not is_new
+        return is_new
+
+    def illustrate(self, file_id: str, journal: Journal) -> None:
+        """Add an image."""
+        self._kind = IMAGE
+        self._show(self._fold.illustrate(file_id), journal)
+
+    def _show(self, part: JSON, journal: Journal) -> None:
+        journal.emit("thread.message.delta", responses.message_delta(self._message.id, part))
 
     def note_metadata(self, metadata: Mapping[str, str], message_id: str) -> None:
         """Take over what a client has changed, if it is this message."""
@@ -90,6 +128,7 @@ class Answer:
         message = replace(
             self._message,
             content=self._fold.content,
+            reasoning=self.reasoning or None,
             status=MessageStatus.COMPLETED if whole else MessageStatus.INCOMPLETE,
             completed_at=now if whole else None,
             incomplete_at=None if whole else now,

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from streamlit_assistant import responses
-from streamlit_assistant.records import JSON, Run, RunStep
-from streamlit_assistant.runs.delta_fold import FILE_SEARCH, FUNCTION, CallFold
+from streamlit_assistant.records import JSON, Run, RunStep, StepStatus
+from streamlit_assistant.runs.call_fold import FILE_SEARCH, FUNCTION, CallFold
 from streamlit_assistant.runs.endings import Ending
 from streamlit_assistant.runs.journal import Closing, Journal
 from streamlit_assistant.runs.run_steps import TOOL_CALLS, ended_step, new_step, with_calls
@@ -22,6 +22,9 @@ class CallStep:
         self._fold = fold
         self._with_results = with_results
         self._answers = list(answers)
+        # What an earlier attempt has shown comes again when the model server repeats its answer.
+        self._opened = 0
+        self._seen = {place: fold.length(place) for place in range(fold.count)}
 
     @classmethod
     async def begin(cls, run: Run, journal: Journal, now: int) -> "CallStep":
@@ -32,13 +35,38 @@ class CallStep:
         await journal.commit(emissions, {}, [step])
         return cls(step, CallFold(), run.includes_results)
 
-    def open(self, kind: str, call_id: str, name: str, journal: Journal) -> None:
-        """Begin a call and show it."""
-        self._show(self._fold.open(kind, call_id, name), journal)
+    @property
+    def is_closed(self) -> bool:
+        """Whether an earlier attempt has stored it as whole."""
+        return self._step.status is not StepStatus.IN_PROGRESS
 
-    def append(self, index: int, piece: str, journal: Journal) -> None:
+    def open(self, kind: str, call_id: str, name: str, journal: Journal) -> int:
+        """Begin a call and show it, unless it was shown before; return its place."""
+        place = self._opened
+        self._opened += 1
+        if place >= self._fold.count:
+            self._show(self._fold.open(kind, call_id, name), journal)
+        return place
+
+    def append(self, place: int, piece: str, journal: Journal) -> None:
         """Add arguments to a call and show them."""
-        self._show(self._fold.append(index, piece), journal)
+        seen = self._seen.get(place, 0)
+        self._seen[place] = max(seen - len(piece), 0)
+        if unseen := piece[seen:]:
+            self._show(self._fold.append(place, unseen), journal)
+
+    def lacks_result(self, place: int) -> bool:
+        """Whether what the model server brings for a call is news."""
+        return not self._fold.is_done(place)
+
+    def finish(self, place: int, outputs: Sequence[JSON], journal: Journal) -> None:
+        """Add what a call brought that the model server executed, and show it."""
+        self._show(self._fold.finish(place, outputs), journal)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the model server has executed every call."""
+        return self._fold.all_done
 
     def _show(self, call: JSON | None, journal: Journal) -> None:
         if call is not None:
@@ -67,6 +95,10 @@ class CallStep:
     def answer_function(self, call_id: str, output: str) -> None:
         """Give the output of a function call."""
         self._answers = answered(self.tool_calls, {call_id: output})
+
+    def remember(self, upstream: JSON) -> None:
+        """Keep what the model server wants to be told again of these calls."""
+        self._step = replace(self._step, upstream=upstream)
 
     def waiting(self, usage: JSON | None) -> RunStep:
         """Return the step as it is stored while its function calls wait for their outputs."""

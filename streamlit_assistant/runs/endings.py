@@ -1,6 +1,6 @@
 """How a run can end or pause, and what that means for its message and its step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamlit_assistant.errors import RunErrorCode
 from streamlit_assistant.records import JSON, RunStatus, RunStep, StepStatus
@@ -42,3 +42,9 @@ def failed(message: str, code: RunErrorCode = RunErrorCode.SERVER_ERROR) -> Endi
     """Return the ending of a run that broke, with words for the person who waited."""
     error = {"code": code.value, "message": message}
     return Ending(RunStatus.FAILED, StepStatus.FAILED, "run_failed", last_error=error)
+
+
+def cut_off(ending: Ending) -> Ending:
+    """Return the same for a step that a limit has cut off: it is not completed."""
+    completes = ending.step is StepStatus.COMPLETED
+    return replace(ending, step=StepStatus.CANCELLED) if completes else ending

@@ -6,7 +6,7 @@ in the database. A run may move between the two while it is followed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 
 from streamlit_assistant import responses
@@ -75,7 +75,7 @@ class EventHub:
 
     async def follow(
         self, run: Run, after: int, heartbeat: float
-    ) -> AsyncIterator[Sequence[RunEvent]]:
+    ) -> AsyncGenerator[Sequence[RunEvent], None]:
         """Yield the run's events after a number, none twice, none left out, until it pauses.
 
         `after` may be any number ever seen; an empty batch is `heartbeat` seconds of silence.

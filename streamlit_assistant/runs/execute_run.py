@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
 
 from streamlit_assistant import responses
 from streamlit_assistant.errors import CancelRequested, LeaseLost, UpstreamError
-from streamlit_assistant.providers.base import ProviderSource
+from streamlit_assistant.providers.choice import ProviderSource
 from streamlit_assistant.records import JSON, Clock, Run, RunStatus
 from streamlit_assistant.runs import endings
 from streamlit_assistant.runs.endings import Ending, Pause
@@ -25,8 +26,10 @@ logger = logging.getLogger(__name__)
 
 _OUTCOME = (
     *("status", "model", "usage", "last_error", "incomplete_details", "expires_at"),
-    *("required_action", "completed_at", "failed_at", "cancelled_at"),
+    *("required_action", "completed_at", "failed_at", "cancelled_at", "notices", "begun"),
 )
+CANCEL_SECONDS = 5.0  # for telling the model server that nobody wants its answer any more
+
 GIVEN_UP = "The server broke down several times while it was working on this run."
 INTERRUPTED = "The server was stopped while this answer was being written."
 DEFECT = "Sorry, something went wrong on this server. Its log says what."
@@ -144,6 +147,7 @@ class RunExecution:
             expires_at=None,
             required_action=None,
             last_error=ending.last_error,
+            begun=None,
         )
         emissions = [*closing.emissions, ("thread.run.failed", responses.run(run))]
         columns = _outcome_columns(run)
@@ -179,6 +183,8 @@ class RunExecution:
                 return endings.EXPIRED
             case Stop.GIVEN_UP:
                 return endings.failed(GIVEN_UP)
+        if self._rounds.run.begun is not None:
+            return None  # the model server goes on with it, and so will another process
         return endings.failed(INTERRUPTED) if self._has_shown else None
 
     @property
@@ -216,7 +222,9 @@ class RunExecution:
         try:
             if outcome is None:
                 await self._journal.commit([], {"lease_owner": None})
-            elif isinstance(outcome, Pause):
+                return
+            self._rounds.settle()
+            if isinstance(outcome, Pause):
                 await self._pause(outcome)
             else:
                 await self._finish(outcome)
@@ -229,6 +237,7 @@ class RunExecution:
             RunStatus.REQUIRES_ACTION,
             int(self._clock()),
             required_action=pause.action,
+            begun=None,
         )
         emissions = [("thread.run.requires_action", responses.run(self._run))]
         changes = {**_outcome_columns(self._run), "lease_owner": None}
@@ -236,7 +245,7 @@ class RunExecution:
 
     async def _finish(self, ending: Ending) -> None:
         now = int(self._clock())
-        run = self._rounds.run
+        run, begun = self._rounds.run, self._rounds.run.begun
         emissions = []
         if ending is endings.CANCELLED and run.status is not RunStatus.CANCELLING:
             run = advance(run, RunStatus.CANCELLING, now)
@@ -250,6 +259,7 @@ class RunExecution:
             usage=added_usage(self._remains.usage, self._rounds.usage) or NO_TOKENS,
             last_error=ending.last_error,
             incomplete_details=ending.incomplete_details,
+            begun=None,
         )
         emissions += [
             *closing.emissions,
@@ -261,6 +271,10 @@ class RunExecution:
             changed=closing.records,
             unless_cancelling=ending.run in (RunStatus.COMPLETED, RunStatus.INCOMPLETE),
         )
+        if begun is not None and ending is not endings.COMPLETED:
+            with suppress(TimeoutError):  # it ends there by itself, just later
+                async with asyncio.timeout(CANCEL_SECONDS):
+                    await self._rounds.cancel(begun)
 
     def _close(self, ending: Ending, now: int) -> Closing:
         if self._remains.opened is not None:

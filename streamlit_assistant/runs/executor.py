@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from streamlit_assistant import responses
 from streamlit_assistant.errors import InvalidRequest, TooManyRuns, Unavailable
 from streamlit_assistant.file_records import FilledVectorStore
-from streamlit_assistant.providers.base import ProviderSource
+from streamlit_assistant.providers.choice import ProviderSource
 from streamlit_assistant.records import Clock, Message, Run, RunEvent, RunStatus, Thread
 from streamlit_assistant.runs.channel import Channel
 from streamlit_assistant.runs.events import EventHub

@@ -1,6 +1,6 @@
 """What a run has done so far, read from its steps: so any process can go on with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from streamlit_assistant.providers.base import (
@@ -11,7 +11,7 @@ from streamlit_assistant.providers.base import (
     Turn,
 )
 from streamlit_assistant.records import JSON, Message, Run, RunStep, StepStatus
-from streamlit_assistant.runs.delta_fold import FILE_SEARCH, FUNCTION
+from streamlit_assistant.runs.call_fold import FILE_SEARCH, FUNCTION
 from streamlit_assistant.runs.run_steps import MESSAGE_CREATION, TOOL_CALLS
 from streamlit_assistant.runs.token_usage import added_usage
 from streamlit_assistant.store import Store
@@ -29,15 +29,24 @@ class RunHistory:
     rounds: int = 0  # in which tools were called
     search_rounds: int = 0  # in which files were searched
     usage: JSON | None = None
+    steps: int = 0
+    starts: list[int] = field(default_factory=list)  # where the turns of each step begin
 
 
-async def read_history(store: Store, run: Run, search_name: str) -> RunHistory:
-    """Return what the run has done; `search_name`: the function that stands for a search."""
+async def read_history(
+    store: Store, run: Run, search_name: str, most_steps: int | None = None
+) -> RunHistory:
+    """Return what the run has done; `search_name`: the function that stands for a search.
+
+    `most_steps`: the later ones belong to an answer that is still being given.
+    """
     history = RunHistory()
-    steps = await store.steps.of_run(run.id)
+    steps = (await store.steps.of_run(run.id))[:most_steps]
     messages = {m.id: m for m in await store.messages.of_run(run.id)} if steps else {}
+    history.steps = len(steps)
     for step in steps:
         history.usage = added_usage(history.usage, step.usage)
+        history.starts.append(len(history.turns))
         if step.status is not StepStatus.COMPLETED:
             continue
         if step.type == TOOL_CALLS:
@@ -59,6 +68,8 @@ def _add_calls(history: RunHistory, step: RunStep, search_name: str) -> None:
     before = history.searches
     for call in step.step_details[TOOL_CALLS]:
         history.call_ids.add(call["id"])
+        if call.get("hosted"):
+            continue  # the server that has executed it remembers it by itself
         if call["type"] == FILE_SEARCH:
             calls.append(FunctionCall(call["id"], search_name, call["arguments"]))
             outputs.append(OutputMessage(call["id"], file_search.passages(call, history.searches)))
@@ -68,11 +79,19 @@ def _add_calls(history: RunHistory, step: RunStep, search_name: str) -> None:
             function = call[FUNCTION]
             calls.append(FunctionCall(call["id"], function["name"], function["arguments"]))
             outputs.append(OutputMessage(call["id"], function["output"] or ""))
-    said: Sequence[JSON] = ()
-    if history.turns and isinstance(last := history.turns[-1], PromptMessage):
-        # What was said before calling belongs to the same turn.
-        said = last.content
-        history.turns.pop()
-    history.turns += [CallsMessage(calls, said), *outputs]
+    if calls:
+        said = _said_before(history, step)
+        history.turns += [CallsMessage(calls, said, step.upstream), *outputs]
     history.rounds += 1
     history.search_rounds += history.searches > before
+
+
+def _said_before(history: RunHistory, step: RunStep) -> list[JSON]:
+    """Take out and return what was said before calling: it belongs to the same turn."""
+    covered = (step.upstream or {}).get("covers", 0)
+    start = history.starts[-1 - covered]
+    if not covered and history.turns and isinstance(history.turns[-1], PromptMessage):
+        start = len(history.turns) - 1
+    said = [turn for turn in history.turns[start:] if isinstance(turn, PromptMessage)]
+    del history.turns[start:]
+    return [part for turn in said for part in turn.content]

@@ -13,11 +13,12 @@ EXPIRY_SECONDS = 1.0  # how often runs that nobody works on are looked at
 
 
 async def forget_old(store: Store, clock: Clock) -> None:
-    """Forget the events of ended runs and the keys of answered requests, until cancelled."""
+    """Forget events of ended runs, keys of answered requests and answers kept, until cancelled."""
     while True:
         older_than = int(clock()) - KEPT_SECONDS
         await store.events.forget(older_than)
         await store.idempotency_keys.forget(older_than)
+        await store.answer_cache.forget_expired()
         await asyncio.sleep(FORGET_SECONDS)
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from streamlit_assistant.providers.base import (
     CallsMessage,
@@ -12,9 +11,11 @@ from streamlit_assistant.providers.base import (
     Turn,
 )
 from streamlit_assistant.records import JSON, Message, MessageStatus, Run
+from streamlit_assistant.runs.attached_documents import Documents
 from streamlit_assistant.runs.citations import without_markers
 from streamlit_assistant.runs.history import RunHistory
 from streamlit_assistant.runs.offered_tools import OfferedTools
+from streamlit_assistant.runs.room import Room
 from streamlit_assistant.store import Store
 from streamlit_assistant.token_estimate import estimated
 from streamlit_assistant.tools.toolbox import ImageFiles
@@ -32,19 +33,6 @@ class PromptTooLong(Exception):
     """Not even the newest message fits into the tokens that are left."""
 
 
-@dataclass(frozen=True)
-class Room:
-    """Tokens a round may cost. None: nobody set a limit.
-
-    `is_budget`: the prompt's limit was asked for, so what exceeds it is refused. A limit we only
-    know of is the model server's to enforce: our count is an estimate.
-    """
-
-    prompt: int | None = None
-    completion: int | None = None
-    is_budget: bool = False
-
-
 async def build_request(
     store: Store,
     images: ImageFiles,
@@ -52,6 +40,7 @@ async def build_request(
     history: RunHistory,
     tools: OfferedTools,
     room: Room,
+    documents: Documents,
 ) -> ModelRequest:
     """Return the request for a round of a run; raise `PromptTooLong`."""
     instructions = "\n\n".join(text for text in (run.instructions, tools.note) if text)
@@ -65,7 +54,7 @@ async def build_request(
     return ModelRequest(
         model=run.model,
         instructions=instructions,
-        messages=[*[await _turn(m, run.owner, images) for m in shown], *history.turns],
+        messages=[*[await _turn(m, run.owner, images, documents) for m in shown], *history.turns],
         temperature=run.temperature,
         top_p=run.top_p,
         max_completion_tokens=room.completion,
@@ -74,6 +63,8 @@ async def build_request(
         functions=tools.functions,
         tool_choice=tools.tool_choice,
         parallel_tool_calls=run.parallel_tool_calls,
+        hosted_tools=tools.hosted,
+        trace={"thread_id": run.thread_id, "run_id": run.id},
     )
 
 
@@ -133,8 +124,11 @@ def _newest_cost(messages: Sequence[Message]) -> int:
     return _cost_of_content(messages[-1].content) if messages else 0
 
 
-async def _turn(message: Message, owner: str, images: ImageFiles) -> PromptMessage:
-    return PromptMessage(message.role, [await _part(p, owner, images) for p in message.content])
+async def _turn(
+    message: Message, owner: str, images: ImageFiles, documents: Documents
+) -> PromptMessage:
+    parts = [await _part(p, owner, images) for p in message.content]
+    return PromptMessage(message.role, [*await documents.parts(message, owner), *parts])
 
 
 async def _part(part: JSON, owner: str, images: ImageFiles) -> JSON:

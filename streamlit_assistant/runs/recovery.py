@@ -1,12 +1,14 @@
 """What an attempt left open: the answer of a killed process, the calls of a waiting run."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from streamlit_assistant.records import JSON, RunStep, StepStatus
+from streamlit_assistant.records import JSON, Run, RunStep, StepStatus
 from streamlit_assistant.runs.answer import Answer
+from streamlit_assistant.runs.call_fold import CallFold
 from streamlit_assistant.runs.call_step import CallStep
-from streamlit_assistant.runs.delta_fold import CallFold, MessageFold
+from streamlit_assistant.runs.delta_fold import MessageFold
 from streamlit_assistant.runs.run_steps import MESSAGE_CREATION, TOOL_CALLS
 from streamlit_assistant.runs.token_usage import added_usage
 from streamlit_assistant.store import Store
@@ -30,10 +32,30 @@ async def read_remains(store: Store, run_id: str) -> Remains:
     if not unfinished:
         return Remains(None, spent)
     restore = _calls if unfinished[0].type == TOOL_CALLS else _answer
-    return Remains(await restore(store, unfinished[0]), spent)
+    return Remains(await restore(store, unfinished[0], {}), spent)
 
 
-async def _calls(store: Store, step: RunStep) -> CallStep:
+async def read_shown(
+    store: Store, run: Run, after: int, sources: Mapping[str, str]
+) -> list[Answer | CallStep]:
+    """Return what was shown of the answer that began when the run had `after` steps.
+
+    `sources`: the file ids behind the numbers of citations.
+    """
+    steps = (await store.steps.of_run(run.id))[after:]
+    shown: list[Answer | CallStep] = []
+    for step in steps:
+        if step.status is StepStatus.IN_PROGRESS:
+            unfinished = _calls if step.type == TOOL_CALLS else _answer
+            shown.append(await unfinished(store, step, sources))
+        elif step.type == TOOL_CALLS:
+            shown.append(CallStep(step, CallFold(step.step_details[TOOL_CALLS]), False))
+        else:
+            shown.append(await _stored_answer(store, step, sources))
+    return shown
+
+
+async def _calls(store: Store, step: RunStep, _sources: Mapping[str, str]) -> CallStep:
     fold = CallFold()
     stored = step.step_details[TOOL_CALLS]
     if not stored:
@@ -43,13 +65,19 @@ async def _calls(store: Store, step: RunStep) -> CallStep:
     return CallStep(step, fold, False, stored)
 
 
-async def _answer(store: Store, step: RunStep) -> Answer:
+async def _answer(store: Store, step: RunStep, sources: Mapping[str, str]) -> Answer:
     message_id = step.step_details[MESSAGE_CREATION]["message_id"]
     message = await store.messages.get(step.thread_id, message_id)
     fold = MessageFold()
     for delta in await _deltas(store, step.run_id, "thread.message.delta", message_id):
         fold.absorb(delta["content"][0])
-    return Answer(message, step, fold, {})
+    return Answer(message, step, fold, sources)
+
+
+async def _stored_answer(store: Store, step: RunStep, sources: Mapping[str, str]) -> Answer:
+    message_id = step.step_details[MESSAGE_CREATION]["message_id"]
+    message = await store.messages.get(step.thread_id, message_id)
+    return Answer(message, step, MessageFold(message.content), sources)
 
 
 async def _deltas(store: Store, run_id: str, name: str, object_id: str) -> list[JSON]:

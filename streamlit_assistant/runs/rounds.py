@@ -1,5 +1,6 @@
 """The loop of a run: ask the model, answer the calls this server can answer, ask again."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -8,26 +9,30 @@ from functools import partial
 from streamlit_assistant import responses
 from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.base import (
+    Answering,
+    Begun,
     FinishReason,
-    ModelChoice,
     ModelRequest,
-    ProviderSource,
+    Noticed,
 )
+from streamlit_assistant.providers.choice import ModelChoice, ProviderSource
 from streamlit_assistant.records import JSON, Clock, Run
 from streamlit_assistant.runs import endings
+from streamlit_assistant.runs.attached_documents import Documents
 from streamlit_assistant.runs.call_step import CallStep
+from streamlit_assistant.runs.code_rooms import CodeRooms
 from streamlit_assistant.runs.endings import Ending, Pause
 from streamlit_assistant.runs.history import RunHistory, read_history
 from streamlit_assistant.runs.journal import Journal
+from streamlit_assistant.runs.notices import lost_files, with_notices, without_waiting
 from streamlit_assistant.runs.offered_tools import OfferedTools, offered_tools, search_name
 from streamlit_assistant.runs.patience import patiently
-from streamlit_assistant.runs.prompt import (
-    PromptTooLong,
-    Room,
-    build_request,
-)
-from streamlit_assistant.runs.round import Round
-from streamlit_assistant.runs.token_usage import added_usage, usage
+from streamlit_assistant.runs.produced_files import ProducedFiles
+from streamlit_assistant.runs.prompt import PromptTooLong, build_request
+from streamlit_assistant.runs.recovery import read_shown
+from streamlit_assistant.runs.room import Room, passage_tokens, room_for
+from streamlit_assistant.runs.round import Round, Shown
+from streamlit_assistant.runs.token_usage import added_usage
 from streamlit_assistant.store import Store
 from streamlit_assistant.tools.file_search import search_files
 from streamlit_assistant.tools.toolbox import Toolbox
@@ -37,15 +42,14 @@ NOT_OFFERED = "There is no function `{}` that you may call now. Answer without i
 MOST_MISTAKES = 3
 INDEXING_SECONDS = 60.0  # how long a run waits for the thread's files, as the hosted service did
 SHORTEST_ANSWER = 16  # tokens; with fewer left, asking again is of no use
-PASSAGE_TOKENS, FEWER_PASSAGE_TOKENS = 16_000, 4_000  # the latter where nobody knows the context
-SHARE_OF_PASSAGES = 3  # passages may take a third of the model's context
-SHARE_OF_ANSWER = 4  # a quarter of the context is left to the answer
 
 _ENDINGS = {
     FinishReason.STOP: endings.COMPLETED,
     FinishReason.MAX_TOKENS: endings.OUT_OF_TOKENS,
     FinishReason.CONTENT_FILTER: endings.FILTERED,
 }
+
+logger = logging.getLogger(__name__)
 
 
 class Rounds:
@@ -63,6 +67,9 @@ class Rounds:
         self.run = run
         self.round: Round | None = None
         self.spent: JSON | None = None  # tokens of the rounds that are over
+        self._choice: ModelChoice | None = None
+        self._files = ProducedFiles(toolbox.files, run.owner)
+        self._rooms = CodeRooms(store, toolbox.files)
         self._mistakes = 0  # rounds, one after the other, that only called what was not offered
         self._journal = journal
         self._store = store
@@ -72,37 +79,79 @@ class Rounds:
 
     async def go(self) -> Ending | Pause:
         """Go round until the model is done, a limit is reached, or somebody else must answer."""
-        choice = await self._source.choose(self.run.model)
-        self.run = replace(self.run, model=choice.model)
+        choice = await self._choose()
+        self.run = with_notices(replace(self.run, model=choice.model), *choice.notices)
         stores = await patiently(self._searchable)
         # A run that was never begun before has no steps to read.
         history = RunHistory() if self.run.attempt == 1 else await self._history()
-        while True:
+        outcome = await self._go_on(choice, history, stores) if self.run.begun else None
+        while outcome is None:
             self.spent = history.usage
             outcome = await self._ask(choice, history, stores)
-            if outcome is not None:
-                return outcome
-            history = await self._history()
+            if outcome is None:
+                history = await self._history()
+        return outcome
 
-    async def _history(self) -> RunHistory:
+    def settle(self) -> None:
+        """Let the run say what remains to be known once it pauses or ends."""
+        self.run = lost_files(without_waiting(self.run), self._files.lost)
+
+    async def cancel(self, begun: JSON) -> None:
+        """Have the model server end an answer with which it would go on."""
+        try:
+            choice = self._choice or await self._choose()
+            await choice.provider.cancel(begun["id"])
+        except UpstreamError as error:
+            logger.info("an answer is not cancelled at its server: %s", error.message)
+
+    async def _choose(self) -> ModelChoice:
+        fallbacks = self.run.options.get("fallback_models", ())
+        self._choice = await self._source.choose(self.run.model, fallbacks)
+        return self._choice
+
+    async def _history(self, most_steps: int | None = None) -> RunHistory:
         named = search_name(self.run)
-        return await patiently(lambda: read_history(self._store, self.run, named))
+        return await patiently(lambda: read_history(self._store, self.run, named, most_steps))
 
-    async def _ask(
+    async def _go_on(
         self, choice: ModelChoice, history: RunHistory, stores: Sequence[str]
     ) -> Ending | Pause | None:
-        tools = offered_tools(self.run, history, bool(stores))
-        room = self._room(choice)
-        if room.completion is not None and room.completion < SHORTEST_ANSWER:
+        """Read the answer with which the model server went on when an earlier attempt ended."""
+        begun = self.run.begun or {}
+        history = await self._history(begun["steps"])
+        self.spent = history.usage
+        shown = await patiently(
+            lambda: read_shown(self._store, self.run, begun["steps"], history.sources)
+        )
+        try:
+            return await self._ask(choice, history, stores, begun["id"], shown)
+        except UpstreamError as error:
+            if self.round is None or self.round.has_shown:
+                raise
+            # Nothing was seen of it: it can be asked for anew without anybody noticing.
+            logger.warning("an answer cannot be taken up again: %s", error.message)
+            self.run = replace(self.run, begun=None)
+            return None
+
+    async def _ask(
+        self,
+        choice: ModelChoice,
+        history: RunHistory,
+        stores: Sequence[str],
+        resume: str | None = None,
+        earlier: Sequence[Shown] = (),
+    ) -> Ending | Pause | None:
+        code = await self._rooms.tool(choice, self.run) if resume is None else None
+        tools = offered_tools(self.run, history, bool(stores), code, choice.hosts_tools)
+        room = room_for(self.run, self.spent, choice.context_tokens)
+        if room.completion is not None and room.completion < SHORTEST_ANSWER and not resume:
             return endings.OUT_OF_TOKENS
         try:
-            images = self._toolbox.images
-            request = await patiently(
-                lambda: build_request(self._store, images, self.run, history, tools, room)
-            )
+            request = await self._request(choice, history, tools, room)
         except PromptTooLong:
             return endings.OUT_OF_PROMPT
-        said = await self._listen(choice, request, history, tools)
+        request = replace(request, resume=resume)
+        said = await self._listen(choice, request, history, tools, earlier)
         if said.finish is not FinishReason.TOOL_CALLS or said.calls is None:
             return _ENDINGS[said.finish or FinishReason.STOP]
         await self._search(said.calls, tools, choice, stores)
@@ -115,9 +164,24 @@ class Rounds:
         await untorn(self._close_calls(said.calls, said.tokens))
         return None
 
+    async def _request(
+        self, choice: ModelChoice, history: RunHistory, tools: OfferedTools, room: Room
+    ) -> ModelRequest:
+        toolbox, store = self._toolbox, self._store
+
+        async def build() -> ModelRequest:
+            documents = Documents(toolbox.files, choice.reads_files)
+            return await build_request(
+                store, toolbox.images, self.run, history, tools, room, documents
+            )
+
+        return await patiently(build)
+
     async def _close_calls(self, calls: CallStep, tokens: JSON | None) -> None:
         closing = calls.end(endings.COMPLETED, tokens, self._now())
-        await self._journal.commit(closing.emissions, {}, changed=closing.records)
+        self.run = replace(self.run, begun=None)
+        changes = {"begun": None}
+        await self._journal.commit(closing.emissions, changes, changed=closing.records)
         self.spent = added_usage(self.spent, tokens)
         self.round = None
 
@@ -136,15 +200,36 @@ class Rounds:
         request: ModelRequest,
         history: RunHistory,
         tools: OfferedTools,
+        earlier: Sequence[Shown],
     ) -> Round:
         name = search_name(self.run) if tools.search_options is not None else None
-        said = Round(self.run, self._journal, self._now, history, request, name)
+        said = Round(
+            self.run, self._journal, self._now, history, request, name, self._files, earlier
+        )
         self.round = said
         async with aclosing(choice.provider.stream(request)) as deltas:
             async for delta in deltas:
-                await said.take(delta)
+                if isinstance(delta, Begun | Noticed | Answering):
+                    await self._note(delta, history)
+                else:
+                    await said.take(delta)
         await said.end()
         return said
+
+    async def _note(self, news: Begun | Noticed | Answering, history: RunHistory) -> None:
+        """Keep what is to be known of an answer before anything of it can be seen."""
+        match news:
+            case Begun(begun_id):
+                begun = {"id": begun_id, "model": self.run.model, "steps": history.steps}
+                if self.run.begun == begun:
+                    return
+                self.run = replace(self.run, begun=begun)
+            case Answering(model):
+                self.run = replace(self.run, model=model)
+            case Noticed():
+                self.run = with_notices(self.run, news)
+        changes = {name: getattr(self.run, name) for name in ("begun", "model", "notices")}
+        await self._journal.commit([], changes)
 
     async def _search(
         self, calls: CallStep, tools: OfferedTools, choice: ModelChoice, stores: Sequence[str]
@@ -156,7 +241,7 @@ class Rounds:
                 stores,
                 call,
                 tools.search_options or {},
-                _passage_tokens(choice.context_tokens),
+                passage_tokens(choice.context_tokens),
             )
             answered = await patiently(search)
             calls.answer(place, answered)
@@ -179,20 +264,6 @@ class Rounds:
             raise UpstreamError(f"The vector store '{expired}' has expired.")
         await self._store.vector_stores.touch(stores)
 
-    def _room(self, choice: ModelChoice) -> Room:
-        spent = self.spent or usage(0, 0)
-        prompt, completion = self.run.max_prompt_tokens, self.run.max_completion_tokens
-        budgeted = prompt is not None
-        if prompt is not None:
-            prompt -= spent["prompt_tokens"]
-        if completion is not None:
-            completion = max(completion - spent["completion_tokens"], 0)
-        context = choice.context_tokens
-        if context is not None:
-            fitting = context - context // SHARE_OF_ANSWER
-            return Room(fitting if prompt is None else min(prompt, fitting), completion, budgeted)
-        return Room(prompt, completion, budgeted)
-
     @property
     def _is_spent(self) -> bool:
         """Whether nothing is left for an answer to what is about to be asked for."""
@@ -214,9 +285,3 @@ def _name(call: JSON) -> str:
 
 def _store_ids(resources: JSON) -> list[str]:
     return list(resources.get("file_search", {}).get("vector_store_ids", ()))
-
-
-def _passage_tokens(context: int | None) -> int:
-    if context is None:
-        return FEWER_PASSAGE_TOKENS
-    return min(PASSAGE_TOKENS, context // SHARE_OF_PASSAGES)

@@ -1,10 +1,10 @@
 """What the server's tools work with, given to the runs by whoever opens it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamlit_assistant.file_records import SearchQuery, SearchResult
+from streamlit_assistant.file_records import File, SearchQuery, SearchResult
 
 
 class Searcher(Protocol):
@@ -33,6 +33,24 @@ class ImageFiles(Protocol):
         ...
 
 
+class FileKeeper(Protocol):
+    """Keeps and gives files."""
+
+    async def add(
+        self, owner: str, filename: str, purpose: str, pieces: AsyncIterator[bytes]
+    ) -> File:
+        """Store a new file."""
+        ...
+
+    async def get(self, owner: str, file_id: str) -> File:
+        """Return a file, or raise `NotFound`."""
+        ...
+
+    async def read(self, file: File) -> AsyncIterator[bytes]:
+        """Return its bytes in pieces."""
+        ...
+
+
 @dataclass(frozen=True)
 class Toolbox:
     """Everything a run may use."""
@@ -40,3 +58,4 @@ class Toolbox:
     searcher: Searcher
     indexing: Indexing
     images: ImageFiles
+    files: FileKeeper

@@ -11,15 +11,20 @@ from openai.lib.streaming._deltas import accumulate_delta
 
 from streamlit_assistant import responses
 from streamlit_assistant.records import JSON
-from streamlit_assistant.runs.citations import CitationFinder
-from streamlit_assistant.runs.delta_fold import (
+from streamlit_assistant.runs.call_fold import (
+    CODE_INTERPRETER,
     FILE_SEARCH,
     FUNCTION,
+    HOSTED,
+    CallFold,
+    fold_calls,
+)
+from streamlit_assistant.runs.citations import CitationFinder
+from streamlit_assistant.runs.delta_fold import (
+    IMAGE,
     REFUSAL,
     TEXT,
-    CallFold,
     MessageFold,
-    fold_calls,
     fold_deltas,
 )
 from streamlit_assistant.tools.citation_marker import marker
@@ -31,7 +36,12 @@ WORDS = st.lists(
     st.text(max_size=6)
     | st.sampled_from([*MARKERS, MARKERS[0][:-1], MARKERS[1][1:], "【", "】", "†"])
 )
-PIECES = st.tuples(st.sampled_from([TEXT, TEXT, TEXT, REFUSAL]), st.text(min_size=1, max_size=8))
+PIECES = st.tuples(
+    st.sampled_from([TEXT, TEXT, TEXT, REFUSAL, IMAGE]), st.text(min_size=1, max_size=8)
+)
+OUTPUTS = st.builds(lambda logs: {"type": "logs", "logs": logs}, st.text(max_size=5)) | st.just(
+    {"type": "image", "image": {"file_id": "file-a"}}
+)
 
 
 def folded_by_the_client(deltas: Sequence[JSON]) -> Any:
@@ -50,6 +60,11 @@ def without_numbers(value: Any) -> Any:
     return value
 
 
+def shown_of(calls: Sequence[JSON]) -> list[JSON]:
+    """The tool calls without what the protocol does not show of them."""
+    return [{name: call[name] for name in ("id", "type", call["type"])} for call in calls]
+
+
 def cut(text: str, places: Sequence[int]) -> list[str]:
     """The text in pieces."""
     edges = sorted({0, len(text), *(place % (len(text) + 1) for place in places)})
@@ -60,9 +75,10 @@ def said(pieces: Sequence[tuple[str, str]]) -> tuple[MessageFold, list[JSON]]:
     """An answer in these pieces, with its citations, and the deltas that carried it."""
     fold, finder, deltas = MessageFold(), CitationFinder(SOURCES), []
     for kind, piece in pieces:
-        parts = [fold.append(kind, piece)]
+        parts = [fold.illustrate(piece) if kind == IMAGE else fold.append(kind, piece)]
         if kind == TEXT:
-            parts += [fold.annotate(found) for found in finder.feed(piece, fold.position)]
+            position = len(fold.content[-1]["text"]["value"])
+            parts += [fold.annotate(found) for found in finder.feed(piece, position)]
         deltas += [responses.message_delta("msg_1", part) for part in parts]
     return fold, deltas
 
@@ -74,7 +90,7 @@ def test_message_deltas_add_up_to_the_message(
     pieces = [(TEXT, piece) for piece in cut("".join(words), places)]
     fold, deltas = said([*pieces, *more])
 
-    assert fold_deltas(deltas) == fold.content
+    assert fold_deltas(deltas) == fold.content == MessageFold(fold.content).content
     contents = [delta["delta"] for delta in deltas]
     assert folded_by_the_client(contents).get("content", []) == fold.content
 
@@ -99,19 +115,27 @@ def test_citations_are_where_they_say_and_the_same_however_the_text_was_cut(
 
 @given(
     calls=st.lists(
-        st.tuples(st.sampled_from([FUNCTION, FILE_SEARCH]), st.lists(st.text(max_size=5))),
+        st.tuples(
+            st.sampled_from([FUNCTION, FILE_SEARCH, CODE_INTERPRETER, HOSTED]),
+            st.lists(st.text(max_size=5)),
+            st.lists(OUTPUTS, max_size=3),
+        ),
         max_size=4,
     )
 )
-def test_call_deltas_add_up_to_the_calls(calls: list[tuple[str, list[str]]]) -> None:
+def test_call_deltas_add_up_to_the_calls(
+    calls: list[tuple[str, list[str], list[JSON]]],
+) -> None:
     fold, shown = CallFold(), []
-    for number, (kind, arguments) in enumerate(calls):
+    for number, (kind, arguments, outputs) in enumerate(calls):
         shown.append(fold.open(kind, f"call_{number}", f"f{number}"))
         shown += [piece for each in arguments if (piece := fold.append(number, each))]
+        if kind in (CODE_INTERPRETER, HOSTED):
+            shown += [finished for finished in [fold.finish(number, outputs)] if finished]
     deltas = [responses.run_step_delta("step_1", call) for call in shown]
 
-    final = [{k: v for k, v in call.items() if k != "arguments"} for call in fold.tool_calls]
-    folded = [{k: v for k, v in call.items() if k != "arguments"} for call in fold_calls(deltas)]
+    final, folded = shown_of(fold.tool_calls), shown_of(fold_calls(deltas))
     assert folded == final
+    assert CallFold(fold.tool_calls).tool_calls == fold.tool_calls
     details = [delta["delta"]["step_details"] for delta in deltas]
     assert folded_by_the_client(details).get("tool_calls", []) == final

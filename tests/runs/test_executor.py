@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -104,8 +104,8 @@ class Site:
 
     async def until_seen(self, run: Run, name: str) -> None:
         current = await self.store.runs.get(run.thread_id, run.id)
-        async with asyncio.timeout(20):
-            async for batch in self.hub.follow(current, 0, HEARTBEAT):
+        async with asyncio.timeout(20), aclosing(self.hub.follow(current, 0, HEARTBEAT)) as batches:
+            async for batch in batches:
                 if any(event.name == name for event in batch):
                     return
 

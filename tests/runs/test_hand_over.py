@@ -102,7 +102,7 @@ async def test_followers_of_a_replaced_channel_come_over(store: Store) -> None:
     seen += [event.name for event in await asyncio.wait_for(reading, 10)]
 
     assert seen == ["thread.message.delta", "thread.run.completed"]
-    await follow.aclose()  # type: ignore[attr-defined]
+    await follow.aclose()
 
 
 async def test_a_clock_that_jumps_buries_nobody_alive(empty_database: Path, tmp_path: Path) -> None:

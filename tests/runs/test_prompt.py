@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from streamlit_assistant.providers.base import ModelRequest, PromptMessage
 from streamlit_assistant.records import JSON, MessageStatus
+from streamlit_assistant.runs.attached_documents import Documents
 from streamlit_assistant.runs.history import RunHistory
 from streamlit_assistant.runs.offered_tools import OfferedTools
-from streamlit_assistant.runs.prompt import DEFAULT_WINDOW, Room, build_request
+from streamlit_assistant.runs.prompt import DEFAULT_WINDOW, build_request
+from streamlit_assistant.runs.room import Room
 from streamlit_assistant.store import Store
 from tests.factories import make_message, make_run, make_thread
 from tests.scripted_toolbox import ScriptedFiles
@@ -27,7 +29,8 @@ async def shown(
 async def build(store: Store, thread_id: str, room: Room, **fields: object) -> ModelRequest:
     files = ScriptedFiles(images={"file-cat": "data:image/png;base64,AAAA"})
     run = make_run(thread_id, **fields)
-    return await build_request(store, files, run, RunHistory(), OfferedTools(), room)
+    documents = Documents(files, is_read=False)
+    return await build_request(store, files, run, RunHistory(), OfferedTools(), room, documents)
 
 
 def text(turn: PromptMessage) -> str:
