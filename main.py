@@ -13,6 +13,7 @@ gc.disable()
 import argparse
 import asyncio
 import importlib
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from streamlit_assistant import __version__
+from streamlit_assistant.doctor import examine
 from streamlit_assistant.errors import StartError
 from streamlit_assistant.personas import DEFAULT_ASSISTANT_ID
 from streamlit_assistant.request_log import log_request_ids
@@ -53,11 +55,15 @@ gc.freeze()
 gc.enable()
 
 HERE = Path(__file__).resolve().parent
+DOCTOR = "doctor"  # the one command beside serving, which needs no name
+INTERRUPTED = 130  # exit code, as a shell gives it after Ctrl-C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The `start` command; returns the exit code."""
     flags = vars(command_line().parse_args(argv))
+    if flags.pop("command") == DOCTOR:
+        return doctor(settings_sources(flags))
     try:
         with ended_by_signals():
             start(settings_sources(flags))
@@ -96,12 +102,34 @@ def command_line() -> argparse.ArgumentParser:
         help="execute runs and read files, and serve nothing but /healthz and /metrics",
     )
     parser.add_argument("--version", action="version", version=f"streamlit-assistant {__version__}")
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=[DOCTOR],
+        metavar=DOCTOR,
+        help="test the model server of the settings, print what it can do, and serve nothing",
+    )
     return parser
 
 
 def settings_sources(flags: Mapping[str, str | None]) -> SettingsSources:
     """Where this process finds its settings."""
     return SettingsSources(flags, dict(os.environ), SettingsFiles.of(Path.cwd(), HERE))
+
+
+def doctor(sources: SettingsSources) -> int:
+    """The `start doctor` command; returns the exit code."""
+    # What would go to the log stands in what it prints.
+    logging.getLogger("streamlit_assistant").addHandler(logging.NullHandler())
+    try:
+        settings = sources.load()
+        return asyncio.run(examine(settings, sys.stdout))
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; nothing was changed.", file=sys.stderr)
+        return INTERRUPTED
 
 
 def start(sources: SettingsSources) -> None:

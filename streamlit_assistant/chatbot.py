@@ -11,6 +11,10 @@ from streamlit_assistant.chat.chat_records import (
     ChatThread,
     Ending,
     Finished,
+    ModelCheck,
+    ModelReport,
+    ModelState,
+    Notice,
     RunState,
     TextDelta,
     Update,
@@ -27,6 +31,10 @@ __all__ = [
     "Ending",
     "ErrorKind",
     "Finished",
+    "ModelCheck",
+    "ModelReport",
+    "ModelState",
+    "Notice",
     "RunState",
     "TextDelta",
     "Timing",
@@ -35,6 +43,7 @@ __all__ = [
 ]
 
 READ_PATIENCE = 5.0  # seconds: the page draws nothing while it reads
+TEST_POLL = 0.5  # seconds between two looks at how far the test of the model has come
 
 
 class ChatBot:
@@ -120,6 +129,25 @@ class ChatBot:
             if error.kind != "not_found":
                 raise
             return []
+
+    def model(self) -> ModelState | None:
+        """Who answers, or None where the server does not say."""
+        try:
+            return self._reading.call(self._api.upstream)
+        except ChatError as error:
+            if error.kind != "not_found":
+                raise
+            return None
+
+    def test_model(self) -> Generator[ModelState, None, None]:
+        """Have the model tested, and follow how far that has come; the last one has the report."""
+        state = self._reading.call(self._api.begin_probe)
+        yield state
+        while state.progress is not None:
+            for _ in self._timing.slices(TEST_POLL):
+                yield state
+            state = self._reading.call(self._api.upstream)
+            yield state
 
     def _ask(self, prompt: str) -> Generator[Update, None, None]:
         progress = Progress(self._timing)

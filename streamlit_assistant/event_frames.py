@@ -20,14 +20,18 @@ class Frame:
 
 @dataclass(frozen=True)
 class Tick:
-    """A comment line: the server is there and has no news but the run's place in the queue."""
+    """A comment line: the server is there and has no news but where the run stands.
 
-    position: int | None = None  # 1: its turn is next
+    `resting`: its model server has asked for a pause of so many seconds.
+    """
+
+    position: int | None = None  # in the queue; 1: its turn is next
+    resting: int | None = None
 
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _FRAME_NUMBER = re.compile(r"[0-9]{1,18}")
-_QUEUED = re.compile(r": ?queued ([0-9]{1,9})")
+_STANDING = re.compile(r": ?(queued|resting) ([0-9]{1,9})")
 
 
 def read_events(chunks: Iterable[bytes]) -> Iterator[Frame | Tick]:
@@ -49,8 +53,7 @@ class FrameDecoder:
         """Yield what is complete with these bytes; raise `StreamBroken` if they are no text."""
         for line in self._lines(chunk):
             if line.startswith(":"):
-                queued = _QUEUED.fullmatch(line)
-                yield Tick(int(queued[1]) if queued else None)
+                yield _tick(line)
             elif line:
                 _collect(self._fields, line)
             else:
@@ -69,6 +72,13 @@ class FrameDecoder:
         *lines, self._tail = _LINE_END.split(self._tail + rest)
         for line in lines:
             yield _decoded(line)
+
+
+def _tick(line: str) -> Tick:
+    told = _STANDING.fullmatch(line)
+    if told is None:
+        return Tick()
+    return Tick(int(told[2])) if told[1] == "queued" else Tick(resting=int(told[2]))
 
 
 def _collect(fields: dict[str, str], line: str) -> None:

@@ -40,6 +40,10 @@ def test_a_comment_may_tell_the_place_in_the_queue(comment: bytes, position: int
     assert read(comment + b"\n\n") == [Tick(position)]
 
 
+def test_a_comment_may_tell_that_the_model_server_rests() -> None:
+    assert read(b": resting 12\n\n") == [Tick(resting=12)]
+
+
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 def test_every_line_ending_of_the_standard_is_understood(line_end: bytes) -> None:
     lines = [b"event: a", b"data: 1", b"", b"event: b", b"data: 2", b"", b""]

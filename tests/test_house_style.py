@@ -91,7 +91,7 @@ def loose_event(module: Module) -> Iterator[int]:
 
 def loose_object(module: Module) -> Iterator[int]:
     """An object of the protocol put together outside the modules that know them all."""
-    if module.name in {f"{PACKAGE}.responses", f"{PACKAGE}.file_responses"}:
+    if module.name in {f"{PACKAGE}.{kind}responses" for kind in ("", "file_", "upstream_")}:
         return
     for node in ast.walk(module.tree):
         if not isinstance(node, ast.Dict):

@@ -18,8 +18,9 @@ from pydantic import BaseModel, ValidationError
 
 from streamlit_assistant.chat.assistants_payloads import ListedThread, Message, Page, Run, Thread
 from streamlit_assistant.chat.chat_errors import ChatError, translate
-from streamlit_assistant.chat.chat_records import ChatMessage, ChatThread, RunState
+from streamlit_assistant.chat.chat_records import ChatMessage, ChatThread, ModelState, RunState
 from streamlit_assistant.chat.pause_headers import poll_after
+from streamlit_assistant.chat.upstream_payloads import Upstream
 from streamlit_assistant.event_frames import Frame, StreamBroken, Tick, read_events
 
 P = TypeVar("P", bound=BaseModel)
@@ -169,6 +170,28 @@ class AssistantsClient:
             )
             listed = _read(Page[ListedThread], answer.content).data
         return [thread.record() for thread in listed]
+
+    def upstream(self) -> ModelState:
+        """Who answers, and what its last test has shown (an extension: else not_found)."""
+        with self._border():
+            answer = self._client.get(
+                "/upstream", cast_to=httpx2.Response, options={"headers": EXTENSION_HEADERS}
+            )
+            return _read(Upstream, answer.content).record()
+
+    def begin_probe(self) -> ModelState:
+        """Have the model tested, unless that is being done already; does not wait for the end.
+
+        Safe to repeat without a key: whoever asks again meets the test that is being made.
+        """
+        with self._border():
+            answer = self._client.post(
+                "/upstream/probe",
+                cast_to=httpx2.Response,
+                body={"wait": False},
+                options={"headers": EXTENSION_HEADERS},
+            )
+            return _read(Upstream, answer.content).record()
 
     def _list_messages(
         self, thread_id: str, limit: int, *, after: str | None = None, run_id: str | None = None

@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, Field
 
-from streamlit_assistant.chat.chat_records import ChatMessage, ChatThread, RunState
+from streamlit_assistant.chat.chat_records import ChatMessage, ChatThread, Notice, RunState
 
 T = TypeVar("T")
 
@@ -85,6 +85,7 @@ class Message(BaseModel):
     status: str | None = None
     incomplete_details: Reason | None = None
     run_id: str | None = None
+    reasoning: str | None = None
 
     def record(self) -> ChatMessage:
         """The same for the page; parts are paragraphs of their own."""
@@ -96,6 +97,7 @@ class Message(BaseModel):
             incomplete_reason=self.incomplete_details.reason if self.incomplete_details else None,
             run_id=self.run_id,
             created_at=self.created_at,
+            reasoning=self.reasoning or "",
         )
 
 
@@ -106,6 +108,14 @@ class LastError(BaseModel):
     message: str | None = None
 
 
+class RunNotice(BaseModel):
+    """What a run says of how its answer came about; this project's extension."""
+
+    code: str = ""
+    message: str = ""
+    details: dict[str, str] = {}
+
+
 class Run(BaseModel):
     """A run, as an answer or as the data of a `thread.run.*` event."""
 
@@ -113,12 +123,14 @@ class Run(BaseModel):
     status: str = Field(min_length=1)
     last_error: LastError | None = None
     incomplete_details: Reason | None = None
+    notices: list[RunNotice] | None = None
 
     def record(self) -> RunState:
         """The same for the page; what cut a run short is its error code."""
         cut_short = self.incomplete_details.reason if self.incomplete_details else None
         error = self.last_error or LastError()
-        return RunState(self.id, self.status, error.message, error.code or cut_short)
+        notices = tuple(Notice(n.code, n.message, n.details) for n in self.notices or ())
+        return RunState(self.id, self.status, error.message, error.code or cut_short, notices)
 
 
 class ErrorBody(BaseModel):

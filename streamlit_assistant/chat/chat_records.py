@@ -1,5 +1,6 @@
 """Sync column: what a ChatBot hands the page. Plain data, knows nothing else."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +28,16 @@ class ChatMessage:
     incomplete_reason: str | None
     run_id: str | None
     created_at: int
+    reasoning: str = ""  # what the model thought before it answered, where it says so
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something to know of how an answer came about: a code, English words, and their details."""
+
+    code: str
+    message: str
+    details: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,7 @@ class RunState:
     status: str
     error_message: str | None
     error_code: str | None
+    notices: Sequence[Notice] = ()
 
     @property
     def ending(self) -> Ending | None:
@@ -53,9 +65,56 @@ class RunState:
         return next((ending for ending in Ending if ending == self.status), None)
 
     @property
+    def resting(self) -> int | None:
+        """For how many seconds the model server wants to be left alone, if it does."""
+        told = (each.details.get("seconds", "") for each in self.notices if each.code == "waiting")
+        return next((int(seconds) for seconds in told if seconds.isdigit()), None)
+
+    @property
     def active(self) -> bool:
         """Whether following the run would bring more."""
         return self.ending is None
+
+
+@dataclass(frozen=True)
+class ModelCheck:
+    """What the test of one capability has shown; `verdict` is yes, partly, no or unknown.
+
+    `detail` is in English and may quote the model server; `figure` is what was measured.
+    """
+
+    name: str
+    verdict: str
+    detail: str
+    figure: float | None
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What the last test of a model has shown and what it has cost; `tested_at` in Unix seconds."""
+
+    checks: tuple[ModelCheck, ...]
+    tested_at: int
+    tokens: int
+    is_estimated: bool
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """Who answers; `api` is chat, responses or offline.
+
+    `problem` is why the model server cannot be asked. `shutdown_date` is the day on which it
+    switches the model off, if it says so. `progress`: so many checks of so many have been made of
+    the test that is being made now.
+    """
+
+    server: str
+    api: str
+    model: str
+    problem: str | None
+    shutdown_date: str | None
+    report: ModelReport | None
+    progress: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -65,6 +124,7 @@ class Waiting:
     elapsed: float
     status: str
     position: int | None = None  # in the queue, if the server says so; 1: its turn is next
+    resting: int | None = None  # seconds for which the model server wants to be left alone
 
 
 @dataclass(frozen=True)

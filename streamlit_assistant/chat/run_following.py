@@ -45,14 +45,16 @@ class Progress:
         self._began = timing.monotonic()
         self.status = "queued"
         self.position: int | None = None
+        self.resting: int | None = None
 
-    def note(self, status: str, position: int | None = None) -> None:
+    def note(self, status: str, position: int | None = None, resting: int | None = None) -> None:
         """Take in where the run stands."""
-        self.status, self.position = status, position
+        self.status, self.position, self.resting = status, position, resting
 
     def waiting(self) -> Waiting:
         """A sign of life as of now."""
-        return Waiting(self._timing.monotonic() - self._began, self.status, self.position)
+        elapsed = self._timing.monotonic() - self._began
+        return Waiting(elapsed, self.status, self.position, self.resting)
 
 
 class RunFollower:
@@ -141,7 +143,7 @@ class RunFollower:
         with closing(stream):
             for event in stream:
                 if isinstance(event, Tick):
-                    self._progress.position = event.position
+                    self._progress.note(self._progress.status, event.position, event.resting)
                     yield self._progress.waiting()
                 elif event.event in ("error", "done"):
                     self._complaint = _complaint_in(event)
@@ -180,7 +182,7 @@ class RunFollower:
 
         def look() -> PolledRun:
             polled = self._api.retrieve_run(self._thread_id, run_id)
-            self._progress.note(polled.state.status, polled.position)
+            self._progress.note(polled.state.status, polled.position, polled.state.resting)
             return polled
 
         polled = yield from poll_run(look, self._patience, self._progress.waiting)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from streamlit.delta_generator import DeltaGenerator
 
+from streamlit_assistant.chatbot import Waiting
 from streamlit_assistant.ui.drawing import GrowingBlock
 from streamlit_assistant.ui.markdown_blocks import Block, BlockSplitter
 from streamlit_assistant.ui.markdown_lines import Kind
@@ -68,13 +69,14 @@ class AnswerView:
         if self._pacer.allows(sum(block.weight for block in self._open)):
             self._draw()
 
-    def wait(self, elapsed: float, status: str, position: int | None = None) -> None:
-        """Show that the answer is still being worked at, or at which place in the queue it is."""
+    def wait(self, waiting: Waiting) -> None:
+        """Show that the answer is still being worked at, or what it waits for."""
         self._draw()
+        elapsed = waiting.elapsed
         if self._last_word is None and elapsed < AT_ONCE:
             self._status.empty()
         elif self._last_word is None:
-            words = self._waiting_words(status, position)
+            words = self._waiting_words(waiting)
             seconds = self._texts("status.seconds", seconds=int(elapsed)) if elapsed >= 1 else ""
             self._status.markdown(f":shimmer[{words}] {seconds}")
         elif self._clock() - self._last_word > SILENCE:
@@ -82,12 +84,14 @@ class AnswerView:
         else:
             self._status.empty()
 
-    def _waiting_words(self, status: str, position: int | None) -> str:
-        if status != "queued":
+    def _waiting_words(self, waiting: Waiting) -> str:
+        if waiting.resting is not None:
+            return self._texts("status.resting")
+        if waiting.status != "queued":
             return self._texts("status.thinking")
-        if position is None or position < 2:  # nobody is ahead
+        if waiting.position is None or waiting.position < 2:  # nobody is ahead
             return self._texts("status.queued")
-        return self._texts("status.queued_behind", ahead=position - 1)
+        return self._texts("status.queued_behind", ahead=waiting.position - 1)
 
     def break_off(self) -> None:
         """Show what there is as it will stay, and no longer that more is to come."""

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from streamlit_assistant.chatbot import Ending, RunState
+from streamlit_assistant.chatbot import Ending, Notice, RunState
 from streamlit_assistant.ui.composer import stop_answer, take_back, try_again
+from streamlit_assistant.ui.markdown_text import plain
 from streamlit_assistant.ui.session import Page, Problem, go_to
 from streamlit_assistant.ui.transcript import Thread
 
@@ -27,9 +28,24 @@ def draw_notices(page: Page, thread: Thread, *, full: bool) -> None:
         draw_problem(page, problem)
     elif thread.is_unfinished:
         _draw_ending(page, thread)
+    draw_run_notices(page, thread)
     if full:
         _draw_box(page, "notice.full", "forum")
         _draw_ways(page, "new")
+
+
+def draw_run_notices(page: Page, thread: Thread) -> None:
+    """Say how the newest answer came about, where that is not as one would think."""
+    for notice in thread.run.notices if thread.run else ():
+        st.caption(f":material/info: {plain(_noted(page, notice))}")
+
+
+def _noted(page: Page, notice: Notice) -> str:
+    try:
+        return page.texts(f"note.{notice.code}", **notice.details)
+    except KeyError:
+        # Another server's: better said in English than not at all.
+        return notice.message
 
 
 def draw_last_notice(page: Page) -> None:
@@ -55,7 +71,7 @@ def _draw_ending(page: Page, thread: Thread) -> None:
         _draw_ways(page, "retry")
         return
     failed = run.ending in (Ending.FAILED, Ending.EXPIRED)
-    _draw_box(page, _ending_key(page, run), "error" if failed else "info")
+    _draw_box(page, _ending_key(page, run, thread), "error" if failed else "info")
     _draw_details(page, run.error_message, page.state.request_id)
     if run.ending is Ending.REQUIRES_ACTION:
         _draw_ways(page, "cancel")
@@ -64,8 +80,10 @@ def _draw_ending(page: Page, thread: Thread) -> None:
         _draw_ways(page, "continue" if goes_on else "retry")
 
 
-def _ending_key(page: Page, run: RunState) -> str:
-    precise = f"ending.{run.status}.{run.error_code}"
+def _ending_key(page: Page, run: RunState, thread: Thread) -> str:
+    # The protocol's runs know no filter; the messages they leave do.
+    reason = run.error_code or thread.messages[-1].incomplete_reason
+    precise = f"ending.{run.status}.{reason}"
     return precise if precise in page.texts else f"ending.{run.status}"
 
 

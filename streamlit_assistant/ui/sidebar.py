@@ -1,15 +1,16 @@
 """Page layer: the person's chats, grouped by the day they were last used."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from itertools import groupby
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from streamlit_assistant.chatbot import ChatError, ChatThread
 from streamlit_assistant.ui.markdown_text import plain
+from streamlit_assistant.ui.model_dialog import draw_model_dialog, open_model_dialog
 from streamlit_assistant.ui.session import Page, begin_action, go_to
+from streamlit_assistant.ui.time_zone import time_zone
 
 CHATS_AT_ONCE = 30
 MOST_CHATS = 100  # the API gives no more at once
@@ -31,6 +32,15 @@ def draw_sidebar(page: Page, *, api_is_silent: bool) -> None:
             st.caption(page.texts("sidebar.unreachable"))
         else:
             _draw_chats(page, chats)
+        st.button(
+            page.texts("sidebar.model"),
+            key="model",
+            icon=":material/memory:",
+            type="tertiary",
+            width="stretch",
+            on_click=open_model_dialog,
+        )
+    draw_model_dialog(page)
 
 
 def age_group(last_active_at: int, now: datetime) -> str:
@@ -53,7 +63,7 @@ def _read_chats(page: Page) -> list[ChatThread] | None:
 def _draw_chats(page: Page, chats: list[ChatThread]) -> None:
     if not chats:
         st.caption(page.texts("sidebar.empty"))
-    now = datetime.now(_time_zone())
+    now = datetime.now(time_zone())
     for group, members in groupby(chats, key=lambda chat: age_group(chat.last_active_at, now)):
         st.caption(page.texts(f"sidebar.{group}"))
         _draw_group(page, members)
@@ -85,10 +95,3 @@ def _draw_group(page: Page, chats: Iterable[ChatThread]) -> None:
 def _list_more(page: Page) -> None:
     begin_action(page)
     page.state.chats_listed = min(page.state.chats_listed + CHATS_AT_ONCE, MOST_CHATS)
-
-
-def _time_zone() -> tzinfo:
-    try:
-        return ZoneInfo(st.context.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC

@@ -12,6 +12,7 @@ from streamlit_assistant.ui.session import Page, Problem, Unsent, Window, begin_
 PAGE_LENGTH = 40  # messages
 GROWTH = 8  # messages that may have come since the last drawing; more start the window anew
 LARGEST_READ = 100  # messages, the most the API gives at once
+LONGEST_REASONING = 20_000  # characters of it that are drawn
 UNKNOWN = ("not_found", "rejected")  # the answers to an id of nothing, and to what is no id
 
 
@@ -97,11 +98,20 @@ def answer_bubble(place: DeltaGenerator) -> DeltaGenerator:
 
 def _draw_finished(page: Page, message: ChatMessage, run: RunState | None) -> None:
     bubble = answer_bubble(st.empty())
+    if message.reasoning:
+        _draw_reasoning(page, bubble, message.reasoning)
     draw_answer(bubble.container(), message.text)
     # What became of the newest run is told below the transcript.
     if message.status == "incomplete" and (run is None or message.run_id != run.id):
         key = f"incomplete.{message.incomplete_reason}"
         bubble.caption(page.texts(key if key in page.texts else "incomplete.unknown"))
+
+
+def _draw_reasoning(page: Page, bubble: DeltaGenerator, reasoning: str) -> None:
+    shown = reasoning[:LONGEST_REASONING].strip()
+    more = " …" if len(reasoning) > LONGEST_REASONING else ""
+    with bubble.expander(page.texts("reasoning.title"), icon=":material/psychology:"):
+        st.text(shown + more)
 
 
 def _read_messages(page: Page) -> tuple[list[ChatMessage], bool]:

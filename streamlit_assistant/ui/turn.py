@@ -74,8 +74,8 @@ def _draw(page: Page, view: AnswerView, update: Update) -> None:
     match update:
         case TextDelta(text):
             view.write(text)
-        case Waiting(elapsed, status, position):
-            view.wait(elapsed, status, position)
+        case Waiting():
+            view.wait(update)
         case Finished(ending=Ending.COMPLETED | Ending.CANCELLED):
             pass
         case Finished(request_id=request_id):

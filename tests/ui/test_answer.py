@@ -7,6 +7,7 @@ import pytest
 from streamlit.delta_generator import DeltaGenerator
 
 from streamlit_assistant.catalogue import ENGLISH
+from streamlit_assistant.chatbot import Waiting
 from streamlit_assistant.ui.answer import FRAMES_PER_SECOND, AnswerView, Pacer
 from streamlit_assistant.ui.drawing import draw_answer
 from streamlit_assistant.ui.texts import load_texts
@@ -63,7 +64,7 @@ def test_what_is_not_drawn_yet_is_drawn_with_the_next_sign_of_life(
         view.write(word)
     assert surface.seen() != [("markdown", "One two three four")]
 
-    view.wait(1.0, "in_progress")
+    view.wait(Waiting(1.0, "in_progress"))
 
     assert surface.seen()[0] == ("markdown", "One two three four")
 
@@ -164,7 +165,7 @@ def test_a_long_line_that_turns_out_to_head_a_table_is_drawn_as_one(
     head = "| " + "a word " * 200 + "| b |"
 
     stream(view, clock, f"{head}\n|---|---|\n| 1 | 2 |")
-    view.wait(9.0, "in_progress")
+    view.wait(Waiting(9.0, "in_progress"))
 
     assert surface.seen() == finished(f"{head}\n|---|---|\n| 1 | 2 |")
 
@@ -179,7 +180,7 @@ def test_link_targets_are_not_drawn(view: AnswerView, surface: Slot) -> None:
 
 
 def test_an_answer_that_begins_at_once_shows_no_status(view: AnswerView, surface: Slot) -> None:
-    view.wait(0.05, "queued")
+    view.wait(Waiting(0.05, "queued"))
 
     assert surface.seen() == []
 
@@ -196,7 +197,7 @@ def test_an_answer_that_begins_at_once_shows_no_status(view: AnswerView, surface
 def test_the_status_says_what_is_waited_for(
     view: AnswerView, surface: Slot, elapsed: float, status: str, words: str
 ) -> None:
-    view.wait(elapsed, status)
+    view.wait(Waiting(elapsed, status))
 
     assert [text.strip() for _, text in surface.seen()] == [words]
 
@@ -213,29 +214,35 @@ def test_the_status_says_what_is_waited_for(
 def test_the_status_says_how_many_are_ahead(
     view: AnswerView, surface: Slot, position: int | None, words: str
 ) -> None:
-    view.wait(2.0, "queued", position)
+    view.wait(Waiting(2.0, "queued", position))
 
     assert surface.seen() == [("markdown", f":shimmer[{words}] 2 s")]
+
+
+def test_the_status_says_that_the_model_server_rests(view: AnswerView, surface: Slot) -> None:
+    view.wait(Waiting(2.0, "in_progress", resting=12))
+
+    assert surface.seen() == [("markdown", f":shimmer[{EN('status.resting')}] 2 s")]
 
 
 def test_the_status_goes_with_the_first_word_and_returns_in_a_long_silence(
     view: AnswerView, clock: Clock, surface: Slot
 ) -> None:
-    view.wait(3.0, "in_progress")
+    view.wait(Waiting(3.0, "in_progress"))
     view.write("Hello")
     assert surface.seen() == [("markdown", "Hello")]
     clock.now += 1
-    view.wait(4.0, "in_progress")
+    view.wait(Waiting(4.0, "in_progress"))
     assert surface.seen() == [("markdown", "Hello")]
     clock.now += 2
-    view.wait(6.0, "in_progress")
+    view.wait(Waiting(6.0, "in_progress"))
     assert surface.seen()[-1] == ("markdown", f":shimmer[{EN('status.writing')}]")
 
 
 def test_an_answer_that_broke_off_before_its_first_word_leaves_no_bubble(
     view: AnswerView, surface: Slot
 ) -> None:
-    view.wait(3.0, "queued")
+    view.wait(Waiting(3.0, "queued"))
 
     view.break_off()
 
