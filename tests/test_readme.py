@@ -36,7 +36,7 @@ def test_both_languages_give_the_same_commands_and_the_same_program() -> None:
 
 
 def test_the_settings_were_found_in_the_source() -> None:
-    assert len(NAMES) == len(set(NAMES)) == 21
+    assert len(NAMES) == len(set(NAMES)) == 31
 
 
 @pytest.mark.parametrize("name", NAMES)
