@@ -31,7 +31,6 @@ from tests.upstream_scripts import (
     web_page,
     wrong_key,
 )
-from tests.upstream_wire import DIALECTS, LLAMA_CPP, LLAMA_CPP_PYTHON, OLLAMA, OPENROUTER, Dialect
 
 SOON = 10.0  # seconds; nothing here takes nearly as long
 
@@ -91,6 +90,7 @@ def test_it_remembers_only_what_it_is_sent(upstream: Upstream) -> None:
     assert ask(upstream, "My name is Ada.", "What is my name?") == "Your name is Ada."
     assert ask(upstream, "What is my name?") == "You have not told me your name."
     assert ask(upstream, "我叫小明。", "我叫什么名字？") == "Your name is 小明."
+    assert ask(upstream, "My name is Ada.\n\nWhat is my name?") == "Your name is Ada."
     assert ask(upstream, "one", "two") == "Turn 2. You said: two"
 
 
@@ -99,39 +99,6 @@ def test_it_reads_parts_and_takes_orders() -> None:
 
     assert think([{"role": "user", "content": [part]}]) == numbered(3, 20)
     assert think([{"role": "user", "content": "count in markdown to 50"}]) == markdown(50)
-
-
-@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
-def test_the_official_client_reads_every_dialect(upstream: Upstream, dialect: Dialect) -> None:
-    upstream.queue(Answer(["Hello, ", "世界", "!"], thoughts=["Hm. "], dialect=dialect))
-
-    chunks = stream(upstream)
-
-    assert text_of(chunks) == "Hello, 世界!"
-    reasons = [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
-    assert list(filter(None, reasons)) == ["stop"]
-    used = [chunk.usage.completion_tokens for chunk in chunks if chunk.usage]
-    assert used == ([] if dialect is LLAMA_CPP_PYTHON else [4])
-
-
-def test_thinking_comes_in_the_field_of_the_dialect(upstream: Upstream) -> None:
-    upstream.queue(*(Answer(["4"], thoughts=["2+2"], dialect=d) for d in (OLLAMA, LLAMA_CPP)))
-
-    ollama, llama_cpp = (
-        [chunk.choices[0].delta.model_extra for chunk in stream(upstream) if chunk.choices]
-        for _ in range(2)
-    )
-
-    assert {"reasoning": "2+2"} in ollama
-    assert {"reasoning_content": "2+2"} in llama_cpp
-
-
-def test_usage_comes_only_when_asked_for_except_where_it_always_comes(upstream: Upstream) -> None:
-    upstream.queue(Answer(["a"]), Answer(["a"], dialect=OPENROUTER))
-
-    assert b"usage" not in raw_stream(upstream)
-    always = raw_stream(upstream)
-    assert b"usage" in always and always.startswith(b": OPENROUTER PROCESSING\n\n")
 
 
 def test_characters_may_be_cut_in_two_between_packets(upstream: Upstream) -> None:
@@ -313,3 +280,15 @@ def test_it_can_come_back_on_the_same_port() -> None:
 def test_it_runs_as_a_process_of_its_own() -> None:
     with model_process(free_port()) as base_url:
         assert httpx2.get(f"{base_url}/models").json()["data"][0]["id"] == "scripted"
+
+
+def test_it_answers_for_every_host_whose_proxy_it_is(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", upstream.address)
+    with openai.OpenAI(base_url="http://api.example.com/v1", api_key="k", max_retries=0) as there:
+        answer = there.responses.create(model="m", input="Hi")
+
+    assert answer.output_text == "Turn 1. You said: Hi"
+    assert upstream.requests[0].headers["host"] == "api.example.com"
+    assert upstream.requests[0].path == "/v1/responses"

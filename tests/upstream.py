@@ -13,22 +13,32 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from tests.upstream_background import Background, Followed
+from tests.upstream_checks import check
+from tests.upstream_containers import Containers
 from tests.upstream_mind import think
-from tests.upstream_replies import TRANSPORT, Received, Reply
-from tests.upstream_scripts import Script
-from tests.upstream_wire import model_list
+from tests.upstream_replies import CHAT, RESPONSES, TRANSPORT, Received, Reply
+from tests.upstream_responses import ResponsesWire
+from tests.upstream_rules import Rule, knows_only, pairs_calls
+from tests.upstream_rules import refuses as unknown_parameters
+from tests.upstream_scripts import Answer, Script
+from tests.upstream_wire import JSON, OLLAMA, Dialect, model_list
 
 ROOT = Path(__file__).resolve().parent.parent
 AnyUpstream = TypeVar("AnyUpstream", bound="Upstream")
@@ -38,16 +48,48 @@ LONGEST_START = 60.0  # seconds; generous, for machines that do other work as we
 class Upstream:
     """A model server; scripts are used up in the order of the requests."""
 
-    def __init__(self, *scripts: Script, models: tuple[str, ...] = ("scripted",)) -> None:
+    def __init__(self, *scripts: Script, **options: Any) -> None:
+        """See `become`."""
         self.port = 0
+        self.background = Background()
+        self.containers = Containers()
+        self.become(*scripts, **options)
+
+    def become(
+        self,
+        *scripts: Script,
+        models: tuple[str, ...] = ("scripted",),
+        facts: Mapping[str, JSON] = MappingProxyType({}),
+        rules: Sequence[Rule] = (),
+        refuses: Collection[str] = (),
+        strict_models: bool = False,
+        dialect: Dialect = OLLAMA,
+    ) -> None:
+        """Be another server from now on, at the same address.
+
+        `rules` say what it refuses, whatever the script. `refuses` are parameters that its models
+        do not know; `strict_models`: it knows no model beside `models`, of some of which its list
+        tells `facts`. `dialect` is how it speaks where no script says otherwise.
+        """
         self.models = models
+        self.facts = facts
+        self.dialect = dialect
+        self.rules = [*rules, *([unknown_parameters(*refuses)] if refuses else ())]
+        self.rules += [knows_only(*models)] if strict_models else []
         self.requests: list[Received] = []
+        self.background.clear()
+        self.containers.clear()
         self._scripts = deque(scripts)
+
+    @property
+    def address(self) -> str:
+        """Where it listens. As `http_proxy` it makes the server answer for every other host."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def base_url(self) -> str:
         """What `OPENAI_BASE_URL` is set to."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{self.address}/v1"
 
     def queue(self, *scripts: Script) -> None:
         """Answer the next requests in these ways."""
@@ -62,7 +104,10 @@ class Upstream:
         """The server's endpoints."""
         return Starlette(
             routes=[
-                Route("/v1/chat/completions", self._complete, methods=["POST"]),
+                Route(CHAT, self._ask, methods=["POST"]),
+                Route(RESPONSES, self._ask, methods=["POST"]),
+                *self.background.routes(),
+                *self.containers.routes(),
                 Route("/v1/models", self._list_models),
                 Route("/_sent", self._list_sent),
             ]
@@ -72,19 +117,42 @@ class Upstream:
         """Return how a request is answered, the first of all being number 1."""
         if self._scripts:
             return self._scripts.popleft()
-        return think(received.messages, received.body.get("tools", ()))
+        return replace(think(received.messages, received.tools), dialect=self.dialect)
 
-    async def _complete(self, request: Request) -> Response:
+    async def _ask(self, request: Request) -> Response:
         try:
-            received = Received(dict(request.headers), await request.json())
+            received = Received(dict(request.headers), await request.json(), request.url.path)
         except ClientDisconnect:  # in the middle of its question
             return Response()
         self.requests.append(received)
         number = len(self.requests)
-        return Reply(self.answer(received, number), received, number)
+        refusal = self._refusal(received)
+        received.refused = refusal is not None
+        reply = Reply(refusal or self.answer(received, number), received, number)
+        return self._kept(reply) or reply
+
+    def _refusal(self, received: Received) -> Script | None:
+        refusal: Script | None = pairs_calls(received) or check(received, self.background.known())
+        for rule in self.rules:
+            refusal = refusal or rule(received)
+        return refusal
+
+    def _kept(self, reply: Reply) -> Response | None:
+        """Keep an answer that may be asked for again; return who sends it if it goes on alone."""
+        received, wire, script = reply.received, reply.wire, reply.script
+        if not isinstance(script, Answer) or not isinstance(wire, ResponsesWire):
+            return None
+        if not script.dialect.responses.keeps or received.body.get("store") is False:
+            return None
+        kept = self.background.keep(script, wire, received)
+        if not kept.in_background:
+            return None
+        if received.body.get("stream"):
+            return Followed(kept, 0, first=True)
+        return JSONResponse(wire.response(status="queued"))
 
     async def _list_models(self, _request: Request) -> Response:
-        return JSONResponse(model_list(self.models))
+        return JSONResponse(model_list(self.models, self.facts))
 
     async def _list_sent(self, _request: Request) -> Response:
         return JSONResponse([received.sent for received in self.requests])
@@ -98,9 +166,22 @@ class _OpenProtocol(H11Protocol):
         super().connection_made(transport)
 
 
+class _AnyHost:
+    """Lets a server stand in for every host: that of a proxy's client is in the request's path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("http://"):
+            path = urlsplit(scope["path"]).path
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        await self._app(scope, receive, send)
+
+
 def _runner(upstream: Upstream) -> uvicorn.Server:
     config = uvicorn.Config(
-        upstream.application(),
+        _AnyHost(upstream.application()),
         http=_OpenProtocol,
         ws="none",
         lifespan="off",

@@ -59,7 +59,9 @@ def _told(messages: Sequence[dict[str, Any]]) -> str:
 
 
 def _recall(turns: Sequence[str]) -> str:
-    names = [name for turn in turns if not _ASKED.search(turn) for name in _names(turn)]
+    # Some servers are told turns that follow each other as one.
+    said = [piece for turn in turns for piece in turn.split("\n\n")]
+    names = [name for piece in said if not _ASKED.search(piece) for name in _names(piece)]
     return f"Your name is {names[-1]}." if names else "You have not told me your name."
 
 

@@ -8,20 +8,23 @@ from enum import Enum, auto
 from itertools import cycle
 from types import MappingProxyType
 
+from tests.upstream_items import Item
 from tests.upstream_wire import JSON, OLLAMA, Call, Dialect, error_body
 
 
 class Ending(Enum):
     """How an answer's stream ends."""
 
-    PROPER = auto()  # finish reason, usage, [DONE]
+    PROPER = auto()  # finish reason, usage, [DONE]; or `response.completed`
     NO_FINISH = auto()  # [DONE], yet no finish reason before it
     EARLY = auto()  # a clean end of the response, nothing more: Ollama when its model crashes
     CUT = auto()  # the connection is closed inside the chunked body
     RESET = auto()  # the same with a TCP reset
     HANG = auto()  # the connection stays open and silent
     ERROR = auto()  # `data: {"error": ...}`
-    BROKEN_JSON = auto()  # a frame whose JSON was cut, then silence
+    FLAT_ERROR = auto()  # the same without the envelope
+    FAILED = auto()  # the finish reason `error`; or `response.failed`
+    BROKEN_JSON = auto()  # a frame whose JSON was cut, then the end
 
 
 # Each `@` stands for a number and the space after it.
@@ -49,6 +52,14 @@ And so @on @it @goes @"""
 Token = str | threading.Event
 
 
+ErrorFields = Mapping[str, str | int | None]
+
+
+def provider_error() -> ErrorFields:
+    """OpenRouter's words for whatever went wrong behind it."""
+    return {"code": 502, "message": "Provider returned error"}
+
+
 @dataclass(frozen=True)
 class Answer:
     """The model answers, or begins to."""
@@ -63,18 +74,40 @@ class Answer:
     as_one_body: bool = False  # JSON, although a stream was asked for
     calls: Sequence[Call] = ()  # after the tokens
     byte_by_byte: bool = False  # so that characters are cut in two between packets
+    refusal: Sequence[str] = ()  # said after the tokens
+    items: Sequence[Item] = ()  # of the Responses API, before the tokens
+    annotations: Sequence[JSON] = ()  # of the tokens
+    error: ErrorFields = field(default_factory=provider_error)  # for the endings that tell one
+    cached: int = 0  # tokens of the prompt
+    reasoned: int = 0  # tokens of the answer
+    model: str | None = None  # who says to answer, if not the one that was asked
+    strange: Sequence[JSON] = ()  # frames that no client has been told of, before the tokens
+    torn_after: int | None = None  # tokens, after which the connection breaks, not the answer
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def text(self) -> str:
         """All that is said."""
         return "".join(token for token in self.tokens if isinstance(token, str))
 
+    @property
+    def length(self) -> int:
+        """How many tokens that makes."""
+        said = sum(isinstance(token, str) for token in self.tokens)
+        return said + len(self.thoughts) + len(self.refusal)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing comes at all."""
+        parts = (self.tokens, self.thoughts, self.refusal, self.items, self.calls, self.strange)
+        return self.ending is Ending.EARLY and not any(parts)
+
 
 @dataclass(frozen=True)
 class Body:
     """The server answers something other than a completion."""
 
-    content: JSON | str
+    content: JSON | list[JSON] | str
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -71,7 +71,7 @@ def _draw_ending(page: Page, thread: Thread) -> None:
         _draw_ways(page, "retry")
         return
     failed = run.ending in (Ending.FAILED, Ending.EXPIRED)
-    _draw_box(page, _ending_key(page, run, thread), "error" if failed else "info")
+    _draw_box(page, _ending_key(page, run), "error" if failed else "info")
     _draw_details(page, run.error_message, page.state.request_id)
     if run.ending is Ending.REQUIRES_ACTION:
         _draw_ways(page, "cancel")
@@ -80,9 +80,11 @@ def _draw_ending(page: Page, thread: Thread) -> None:
         _draw_ways(page, "continue" if goes_on else "retry")
 
 
-def _ending_key(page: Page, run: RunState, thread: Thread) -> str:
-    # The protocol's runs know no filter; the messages they leave do.
-    reason = run.error_code or thread.messages[-1].incomplete_reason
+def _ending_key(page: Page, run: RunState) -> str:
+    reason = run.error_code
+    if reason is None and run.ending is Ending.INCOMPLETE:
+        # The protocol's runs have words for limits only: what else cuts an answer off is a filter.
+        reason = "content_filter"
     precise = f"ending.{run.status}.{reason}"
     return precise if precise in page.texts else f"ending.{run.status}"
 
