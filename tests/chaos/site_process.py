@@ -20,7 +20,7 @@ from streamlit_assistant.settings import Settings
 
 # What the server loads only when it is needed, and every process of a test needs.
 LATER = (
-    *("streamlit_assistant.providers.connection", "streamlit_assistant.store.postgres_text"),
+    *("streamlit_assistant.providers.switchboard", "streamlit_assistant.store.postgres_text"),
     *("streamlit_assistant.store.postgres_signals", "psycopg", "psycopg_binary", "aiosqlite"),
     *("sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.aiosqlite"),
     *("uvicorn.lifespan.on", "uvicorn.loops.asyncio", "uvicorn.protocols.http.httptools_impl"),

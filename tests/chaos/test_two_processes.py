@@ -74,6 +74,7 @@ async def test_a_process_that_slept_over_its_lease_writes_nothing(
     follower = Follower(site.of(1), path)
     following = asyncio.create_task(follower.follow())
     await follower.until(says(4) if gate else lambda event: event.event.endswith("in_progress"))
+    await until_true(lambda: len(model.requests_of(plan, 0)) == 1)
     site.cluster.processes[0].send(signal.SIGSTOP)
 
     # What was shown is kept, and the run ends; with nothing shown, the other begins again.

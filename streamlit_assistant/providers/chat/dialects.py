@@ -68,7 +68,8 @@ class Dialect:
     takes_repeats: bool = True
 
 
-UNKNOWN = Dialect("unknown")
+# Some models leave the opening tag out wherever they run.
+UNKNOWN = Dialect("unknown", inline_thinking=InlineThinking.UNOPENED)
 
 OPENAI = Dialect(
     "openai",
