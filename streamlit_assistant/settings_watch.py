@@ -27,6 +27,7 @@ USED_AT_ONCE = {
     *("openai_api_key", "openai_base_url", "openai_model", "openai_api"),
     *("fallback_models", "model_aliases", "background_responses"),
     *("first_token_seconds", "silence_seconds", "answer_cache_seconds"),
+    *("requests_per_minute", "tokens_per_minute"),
 }
 
 logger = logging.getLogger(__name__)

@@ -200,6 +200,17 @@ def test_the_log_names_what_is_used_at_once_and_what_needs_a_restart(
     ]
 
 
+def test_limits_of_the_model_server_count_at_once_as_the_log_says(
+    watched: Watched, log: LogQueue
+) -> None:
+    with watched.open():
+        limits = "REQUESTS_PER_MINUTE = 60\nTOKENS_PER_MINUTE = 1000"
+        watched.path.write_text(f'OPENAI_MODEL = "first"\n{limits}')
+        told = log.lines.get(timeout=LONGEST_WAIT)
+
+    assert told == "Changed settings, used for new runs: requests_per_minute, tokens_per_minute"
+
+
 def test_what_the_environment_said_at_start_still_wins(tmp_path: Path) -> None:
     watched = Watched(tmp_path, {"OPENAI_MODEL": "from the environment"})
     with watched.open():

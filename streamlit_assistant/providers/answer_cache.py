@@ -63,7 +63,8 @@ class CachedProvider:
         self._seconds = seconds
         self._server = server
         self._model = model
-        self._answering = model
+        self._is_own = True  # the model itself answers, at its own server
+        self._is_stood_in = False
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """Yield the kept deltas in the same pieces, or the provider's; see `Provider`."""
@@ -78,8 +79,7 @@ class CachedProvider:
         recording = Recording()
         async with aclosing(self._provider.stream(request)) as deltas:
             async for delta in deltas:
-                if isinstance(delta, Answering):
-                    self._answering = delta.model
+                self._note(delta)
                 if key is not None:
                     recording.take(delta)
                 yield delta
@@ -90,9 +90,14 @@ class CachedProvider:
         """End an answer that has `Begun`; see `Provider`."""
         await self._provider.cancel(begun)
 
-    @property
-    def _is_own(self) -> bool:
-        return self._answering == self._model
+    def _note(self, delta: Delta) -> None:
+        match delta:
+            case Noticed("fallback"):
+                self._is_stood_in = True
+            case Answering(model):
+                # Another server's model may have the same name.
+                self._is_own = model == self._model and not self._is_stood_in
+                self._is_stood_in = False
 
     def _may_know(self, request: ModelRequest) -> bool:
         is_plain = not request.hosted_tools and request.resume is None

@@ -123,7 +123,7 @@ class Rivals:
 
     def _is_blind(self, candidate: Candidate, abilities: Abilities) -> bool:
         told = abilities.capabilities
-        refused = self._refused.of(candidate.server, candidate.model)
+        refused = self._refused.of(candidate.server, replace(self._request, model=candidate.model))
         return IMAGES in refused or (told is not None and VISION not in told)
 
 

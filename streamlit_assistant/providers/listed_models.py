@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import httpx2
 
-from streamlit_assistant.errors import UpstreamError
+from streamlit_assistant.errors import Trouble, UpstreamError
 from streamlit_assistant.providers.model_list import read_models
 from streamlit_assistant.providers.upstream import ModelInfo, Upstream
 from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
@@ -13,6 +13,7 @@ from streamlit_assistant.records import Clock
 
 PATIENCE_SECONDS = 5.0
 KEPT_SECONDS = 30.0
+SILENT_SECONDS = 30.0  # for which one that did not answer in time is not asked by the way
 
 
 class ListedModels:
@@ -35,17 +36,21 @@ class ListedModels:
         self._clock = clock
         self._models: Sequence[ModelInfo] = ()
         self._read_at = float("-inf")
+        self._silent_until = float("-inf")
         self.was_read = False
 
     async def read(self, patience: float = PATIENCE_SECONDS) -> Sequence[ModelInfo]:
         """Return what `GET /models` lists within `patience` seconds; raise `UpstreamError`."""
-        if self._clock() - self._read_at > KEPT_SECONDS:
+        # An empty list is not kept: whoever reads that there is no model loads one.
+        if not self._models or self._clock() - self._read_at > KEPT_SECONDS:
             try:
                 response = await self._client.get("models", timeout=patience)
                 self._models = read_models(await self._explainer.read_json(response))
             except FAILURES as error:
+                if isinstance(error, httpx2.TimeoutException) and patience >= PATIENCE_SECONDS:
+                    self._silent_until = self._clock() + SILENT_SECONDS
                 raise self._explainer.failure(error) from error
-            self._read_at = self._clock()
+            self._read_at, self._silent_until = self._clock(), float("-inf")
             self.was_read = True
             self._heard(self._models)
         return self._models
@@ -58,8 +63,8 @@ class ListedModels:
 
     async def lacks(self, model: str) -> bool:
         """Return whether the server is known not to have a model."""
-        if not self._upstream.lists_its_models:
-            return False
+        if not self._upstream.lists_its_models or self._clock() < self._silent_until:
+            return False  # nobody waits for a list again and again
         try:
             return bool(await self.read()) and self.known(model) is None
         except UpstreamError:
@@ -80,6 +85,7 @@ class ListedModels:
         if not chat:
             raise UpstreamError(
                 f"The model server at {self._upstream.base_url} lists no model: "
-                "load one, or name one in OPENAI_MODEL."
+                "load one, or name one in OPENAI_MODEL.",
+                trouble=Trouble.ELSEWHERE,
             )
         return chat[0]

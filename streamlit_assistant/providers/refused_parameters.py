@@ -1,11 +1,13 @@
 """Parameters that a model does not accept: which can be left out, and what takes their place."""
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 from streamlit_assistant.json_text import to_json
 from streamlit_assistant.providers.base import ModelRequest, Noticed
+from streamlit_assistant.records import Clock
 
 # By their names on the wire, of both APIs. What belongs to one is written `reasoning.effort`.
 SAMPLING = {
@@ -24,6 +26,7 @@ TECHNICAL = {
 DROPPABLE = SAMPLING | THINKING | LIMITS | FORM | TECHNICAL | {"tool_choice"}
 # Cannot be left out, but whoever refuses them can be told from others.
 TOOLS, IMAGES = "tools", "image_url"
+REMEMBERED_SECONDS = 600.0
 
 _EFFORT = {"reasoning_effort", "reasoning", "reasoning.effort", "thinking"}
 _ANY_FORM = {"response_format", "text", "text.format"}
@@ -38,7 +41,10 @@ _ANY = "|".join(sorted(DROPPABLE | {TOOLS}, key=len, reverse=True))
 _PART = r"(?:\.\w+)*"
 _REFUSED = re.compile(
     r"not support|unsupported|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed"
-    r"|unavailable|deprecated|extra_forbidden|cannot (?:both )?be "
+    r"|unavailable|deprecated|extra_forbidden"
+    # Not: cannot be negative, or greater than something. That is about one person's value.
+    r"|cannot (?:both )?be (?:\w+ )?(?:set|sent|given|used|passed|specified|provided|supplied)"
+    r"|cannot (?:both )?be (?:\w+ )?(?:present|combined|changed|modified|configured|enabled)"
     r"|only \S+ is (?:allowed|supported)|only the default",
     re.IGNORECASE,
 )
@@ -88,18 +94,33 @@ def root(parameter: str) -> str:
 
 
 class RefusedParameters:
-    """What each model was seen to refuse, for as long as the process lives."""
+    """What each model was seen to refuse, for a while: another one may be loaded in its place.
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], frozenset[str]] = {}
+    Where a model may refuse one value and take another, as of efforts, it is remembered of the
+    value: what one person asked for in vain is not withheld from another who asks for less.
+    """
 
-    def of(self, server: str, model: str) -> frozenset[str]:
-        """Return what a model refuses, by the names on the wire."""
-        return self._known.get((server, model), frozenset())
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        # By server and model: until when, of a parameter and its value.
+        self._known: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
 
-    def note(self, server: str, model: str, parameters: frozenset[str]) -> None:
-        """Remember what a model has refused and answered without."""
-        self._known[server, model] = self.of(server, model) | parameters
+    def of(self, server: str, request: ModelRequest) -> frozenset[str]:
+        """Return what the model of a request refuses of it, by the names on the wire."""
+        known, now = self._known.get((server, request.model), {}), self._clock()
+        return frozenset(
+            name
+            for (name, value), until in known.items()
+            if now < until and value == _value(name, request)
+        )
+
+    def note(self, server: str, request: ModelRequest, parameters: frozenset[str]) -> None:
+        """Remember what the model of a request has refused of it."""
+        now = self._clock()
+        known = self._known.setdefault((server, request.model), {})
+        for outdated in [key for key, until in known.items() if until <= now]:
+            del known[outdated]
+        known |= {(name, _value(name, request)): now + REMEMBERED_SECONDS for name in parameters}
 
 
 def droppable(parameter: str | None, request: ModelRequest) -> str | None:
@@ -156,6 +177,19 @@ def _stand_ins(request: ModelRequest) -> Iterator[str]:
         yield f"Answer with a call of the function {name}, and with no text."
     elif "tool_choice" in request.refused and kind == "required":
         yield "Answer with a call of one of the functions, and with no text."
+
+
+def _value(parameter: str, request: ModelRequest) -> str:
+    """Return what is asked for by a parameter of which there are few values; else nothing."""
+    match root(parameter):
+        case name if name in THINKING:
+            return request.reasoning_effort or ""
+        case name if name in FORM:
+            form = request.response_format
+            return form if isinstance(form, str) else str(form.get("type"))
+        case "tool_choice":
+            return request.tool_choice.partition(":")[0]
+    return ""
 
 
 def _refuses_limits(refused: frozenset[str]) -> bool:

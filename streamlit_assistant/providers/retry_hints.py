@@ -35,7 +35,7 @@ def _number(text: str) -> float | None:
 def _seconds_until(date: str, now: float) -> float | None:
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a year with twenty digits
         return None
     if moment.tzinfo is None:  # "-0000", which means the same in a header
         moment = moment.replace(tzinfo=UTC)

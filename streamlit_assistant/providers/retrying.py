@@ -32,6 +32,7 @@ TRIES = 4  # of one candidate
 FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0  # seconds; doubled from try to try
 JITTER = 0.25  # share of a wait by which it is longer or shorter
 AT = "|"  # between server and id of an answer that has begun
+MOST_DROPPED = 12  # parameters; a server that refuses more of them wants something else
 DOWN = "its server could not be reached a moment ago."
 
 Failed = Sequence[tuple[Candidate, UpstreamError]]
@@ -118,7 +119,7 @@ class _Asking:
         self._steadiness = steadiness
         self._rivals = rivals
         self._told = told
-        known = steadiness.refused.of(candidate.server, candidate.model)
+        known = steadiness.refused.of(candidate.server, request)
         self._request = replace(request, refused=request.refused | known)
         self._dropped: frozenset[str] = frozenset()
         self._error: UpstreamError | None = None
@@ -213,7 +214,7 @@ class _Asking:
         candidate, self._effort.is_settled = self.candidate, True
         self._steadiness.breaker.reached(candidate.server)
         if self._dropped:
-            self._steadiness.refused.note(candidate.server, candidate.model, self._dropped)
+            self._steadiness.refused.note(candidate.server, self._request, self._dropped)
 
     def _marked(self, delta: Delta) -> Delta:
         if isinstance(delta, Begun):
@@ -248,11 +249,13 @@ class _Asking:
 
     def _reduced(self, error: UpstreamError) -> ModelRequest | None:
         if error.parameter == IMAGES:
-            candidate, images = self.candidate, frozenset({IMAGES})
-            self._steadiness.refused.note(candidate.server, candidate.model, images)
+            images = frozenset({IMAGES})
+            self._steadiness.refused.note(self.candidate.server, self._request, images)
             return without_former_images(self._request)
         parameter = droppable(error.parameter, self._request)
         if parameter is None or error.trouble is not Trouble.PARAMETER:
+            return None
+        if len(self._dropped) >= MOST_DROPPED:
             return None
         self._dropped |= {parameter}
         return replace(self._request, refused=self._request.refused | {parameter})

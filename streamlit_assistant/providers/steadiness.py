@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -55,20 +55,28 @@ class Effort:
     async def turn(self, server: str, request: ModelRequest) -> AsyncGenerator[Noticed, None]:
         """Wait until the server may be asked. That is no failure and takes as long as it takes."""
         steadiness = self._steadiness
-        if rest := steadiness.breaker.rest_left(server):
-            rest += steadiness.random()  # so that not all who wait come at once
-            self._excused += rest
-            if rest > MENTIONED_SECONDS:
-                yield _waiting(rest, RESTING)
-            await steadiness.sleep(rest)
-        if steadiness.pacer is None:
-            return
-        seconds = await steadiness.pacer.reserve(server, expected_tokens(request))
-        if seconds > 0:
-            self._excused += seconds
-            if seconds > MENTIONED_SECONDS:
-                yield _waiting(seconds, PACED)
+        while True:
+            if rest := steadiness.breaker.rest_left(server):
+                rest += steadiness.random()  # so that not all who wait come at once
+                for waiting in self._excused_wait(rest, RESTING):
+                    yield waiting
+                await steadiness.sleep(rest)
+            if steadiness.pacer is None:
+                return
+            seconds = await steadiness.pacer.reserve(server, expected_tokens(request))
+            if seconds <= 0:
+                return
+            for waiting in self._excused_wait(seconds, PACED):
+                yield waiting
             await steadiness.sleep(seconds)
+            if not steadiness.breaker.rest_left(server):
+                return
+            # Others were told to rest meanwhile: this turn is given up for a later one.
+
+    def _excused_wait(self, seconds: float, reason: str) -> Iterator[Noticed]:
+        self._excused += seconds
+        if seconds > MENTIONED_SECONDS:
+            yield _waiting(seconds, reason)
 
 
 def _waiting(seconds: float, reason: str) -> Noticed:

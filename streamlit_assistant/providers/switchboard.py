@@ -5,13 +5,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from streamlit_assistant.errors import UpstreamError
+from streamlit_assistant.errors import Trouble, Unreachable, UpstreamError
 from streamlit_assistant.providers.answer_cache import CachedProvider, KeptAnswers
 from streamlit_assistant.providers.base import Noticed, Provider
 from streamlit_assistant.providers.candidates import FILES, Abilities, Candidate
 from streamlit_assistant.providers.capabilities import KnownCapabilities
 from streamlit_assistant.providers.choice import ModelChoice
 from streamlit_assistant.providers.connection import Connection
+from streamlit_assistant.providers.model_resolution import Resolved
 from streamlit_assistant.providers.retrying import SteadyProvider, fallback
 from streamlit_assistant.providers.steadiness import Steadiness
 from streamlit_assistant.providers.upstream import (
@@ -22,6 +23,10 @@ from streamlit_assistant.providers.upstream import (
     Upstream,
 )
 from streamlit_assistant.records import Clock
+
+LIST_PAUSES = (0.5, 1.0, 2.0)  # seconds, before the list of models is asked for again
+LONGEST_LIST_PAUSE = 20.0
+NOT_HERE = "no model server that may have it is connected."
 
 
 class Switchboard:
@@ -35,6 +40,7 @@ class Switchboard:
         self._probed = probed
         self._clock = clock
         self._connections: dict[tuple[Upstream, Manner], Connection] = {}
+        self.sleep = steadiness.sleep
 
     def connection(self, upstream: Upstream, manner: Manner) -> Connection:
         """Return the connection to a server."""
@@ -109,13 +115,15 @@ class _LineUp:
         """Add the model that the run asks for, wherever it is."""
         connection = self._connection
         if connection is None:
+            for upstream in self._others_with(model):
+                self._put(self._there(upstream), model)
             return
         for upstream in self._others_with(model):
             # A run that goes on after another server has answered names that server's model.
             if await _lacks(connection, model):
                 self._put(self._there(upstream), model)
         try:
-            resolved = await connection.resolve(model, self._options.aliases)
+            resolved = await self._resolved(connection, model)
         except UpstreamError as error:
             self._failure = error
             return
@@ -139,7 +147,21 @@ class _LineUp:
         if self._failure is not None:
             asked = "the usual model" if model == DEFAULT_MODEL else model
             self.notices = [fallback(asked, first.model, self._failure.message)]
+        elif self._connection is None and model not in (DEFAULT_MODEL, first.model):
+            self.notices = [fallback(model, first.model, NOT_HERE)]
         return first, self._places[first.server, first.model]
+
+    async def _resolved(self, connection: Connection, model: str) -> Resolved:
+        """Return the model to ask for; a list that is not to be had now is asked for again."""
+        for seconds in LIST_PAUSES:
+            try:
+                return await connection.resolve(model, self._options.aliases)
+            except UpstreamError as error:
+                pause = max(seconds, error.retry_after or 0.0)
+                if not _passes(error) or self._options.stand_ins or pause > LONGEST_LIST_PAUSE:
+                    raise
+            await self._board.sleep(pause)
+        return await connection.resolve(model, self._options.aliases)
 
     def _others_with(self, model: str) -> list[Upstream]:
         known = (
@@ -172,6 +194,11 @@ class _LineUp:
             return board.abilities(connection, model)
 
         self.candidates.append(Candidate(*place, connection.provider, abilities))
+
+
+def _passes(error: UpstreamError) -> bool:
+    """Return whether the server is there and may soon answer."""
+    return error.trouble is Trouble.PASSING and not isinstance(error, Unreachable)
 
 
 async def _lacks(connection: Connection, model: str) -> bool:

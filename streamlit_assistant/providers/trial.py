@@ -62,12 +62,12 @@ class Trial:
             case TextDelta(text) | RefusalDelta(text) if not text.strip():
                 self._held.append(delta)
                 return ()
-            case MessageStart() | Annotated() | Usage() | Remember():
+            case MessageStart() | Annotated() | Usage() | Remember() | ReasoningDelta():
                 self._held.append(delta)  # would be wrong then, or there twice
                 return ()
             case Begun(begun):
                 self.begun = begun
-            case Noticed() | Answering() | ReasoningDelta():
+            case Noticed() | Answering():
                 pass
             case _:
                 self.is_settled = True

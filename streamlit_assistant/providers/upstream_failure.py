@@ -3,9 +3,11 @@
 The server's own words are passed on, with anything that looks like a key taken out.
 """
 
+import asyncio
 import json
 import re
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -23,8 +25,10 @@ from streamlit_assistant.providers.upstream_trouble import (
 )
 from streamlit_assistant.records import Clock
 
-_KEY = re.compile(r"\b(?:(?:sk|key|gsk|xai)-|gsk_|AIza)[\w*.-]{4,}")
+# Of a key that is starred out the rest may still be somebody's last four letters.
+_KEY = re.compile(r"\b(?:(?:sk|key|gsk|xai)-|gsk_|AIza)[\w*.-]{4,}|[\w-]*\*{3,}[\w*-]*")
 MOST_WORDS = 500  # characters of the server's own words; some answer a whole page
+COMPLAINT_SECONDS = 3.0  # for a refusal's own words: its status says enough without them
 SHORTEST_KEY = 4  # shorter ones are placeholders and stand in ordinary words
 EVENT_STREAM = "text/event-stream"
 WEB_PAGE = "{} leads to a web page, not to a model server: check the address; most end in /v1."
@@ -144,10 +148,12 @@ def _kind(response: httpx2.Response) -> str:
 
 async def _beginning(response: httpx2.Response) -> str:
     body = b""
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > 100 * MOST_WORDS:
-            break
+    with suppress(TimeoutError):
+        async with asyncio.timeout(COMPLAINT_SECONDS):
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > 100 * MOST_WORDS:
+                    break
     return body.decode(errors="replace")
 
 

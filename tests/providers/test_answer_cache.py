@@ -328,3 +328,16 @@ async def test_an_answer_that_has_begun_is_ended_by_the_provider(
     await cached(model, memory).cancel("resp_1")
 
     assert model.cancelled == ["resp_1"]
+
+
+async def test_nothing_is_kept_of_a_server_that_stood_in_with_a_model_of_the_same_name(
+    memory: FakeMemory,
+) -> None:
+    stood_in = [Noticed("fallback", "B answers in place of A."), Answering(MODEL), *ANSWER]
+    once, again = FakeModel(stood_in), FakeModel([Answering(MODEL), *ANSWER])
+
+    await answer(cached(once, memory), asked())
+    kept_of_stand_in = dict(memory.kept)
+    await answer(cached(again, memory), asked())
+
+    assert (kept_of_stand_in, len(memory.kept)) == ({}, 1)

@@ -9,7 +9,9 @@ import pytest
 from streamlit_assistant.errors import RunErrorCode, Trouble
 from streamlit_assistant.providers.base import TextDelta
 from streamlit_assistant.providers.chat.completions import ChatCompletionsProvider
-from tests.providers.chat_talk import STOP, deltas, failure, provider_at
+from streamlit_assistant.providers.chat.dialects import VLLM
+from streamlit_assistant.providers.upstream_failure import COMPLAINT_SECONDS
+from tests.providers.chat_talk import STOP, deltas, failure, provider_at, request
 from tests.providers.conftest import RawUpstream, chunk
 
 
@@ -296,3 +298,40 @@ async def test_the_first_word_may_take_longer_than_the_next(upstream: RawUpstrea
 
     assert seen == [TextDelta("x")]
     assert "did not answer in time" in error.message
+
+
+async def test_a_refusal_whose_words_never_end_is_known_by_its_status(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.status, upstream.content_type = 429, "application/json"
+    upstream.pieces = [b'{"error":', 60.0, b"{}}"]
+
+    async with asyncio.timeout(COMPLAINT_SECONDS + 10):
+        _, error = await failure(provider)
+
+    assert error.code is RunErrorCode.RATE_LIMIT_EXCEEDED
+
+
+async def test_a_line_that_is_kept_open_after_the_answer_does_not_keep_the_run_open(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.say(chunk(content="Hello."), chunk("stop"))
+    upstream.pieces[-1:] = [0.2, b": still here\n\n"] * 300
+
+    async with asyncio.timeout(20):
+        seen = await deltas(provider)
+
+    assert seen == [TextDelta("Hello."), STOP]
+
+
+async def test_silence_of_a_server_that_knows_the_parameter_is_a_mishap(
+    upstream: RawUpstream, provider: ChatCompletionsProvider
+) -> None:
+    upstream.pieces = []
+    forced = request(functions=[{"name": "f"}], tool_choice="required")
+
+    _, unknown = await failure(provider, forced)
+    provider.dialect = VLLM
+
+    assert unknown.trouble is Trouble.PARAMETER
+    assert await deltas(provider, forced) == []

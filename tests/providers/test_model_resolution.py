@@ -6,7 +6,11 @@ from datetime import UTC, datetime
 import httpx2
 import pytest
 
-from streamlit_assistant.providers.listed_models import ListedModels
+from streamlit_assistant.providers.listed_models import (
+    PATIENCE_SECONDS,
+    SILENT_SECONDS,
+    ListedModels,
+)
 from streamlit_assistant.providers.model_resolution import Resolved, Resolver
 from streamlit_assistant.providers.upstream import OPENAI_BASE_URL, Upstream
 from streamlit_assistant.providers.upstream_failure import Explainer
@@ -179,3 +183,21 @@ async def test_the_models_known_before_do_while_the_server_is_down(
 
     assert (before, await models.default()) == ("llama3.2", "llama3.2")
     assert upstream.model_lists == 2
+
+
+async def test_a_list_that_never_comes_is_waited_for_once(
+    upstream: RawUpstream, client: httpx2.AsyncClient
+) -> None:
+    upstream.models, upstream.pause_before = [{"id": "m"}], PATIENCE_SECONDS + 0.5
+    now = 0.0
+    models = ListedModels(
+        *(client, Explainer(upstream.url, None), Upstream(upstream.url), lambda models: None),
+        clock=lambda: now,
+    )
+
+    lacking = [await models.lacks("other") for _ in range(3)]
+    upstream.pause_before = 0.0
+    now += SILENT_SECONDS
+
+    assert (lacking, upstream.model_lists) == ([False] * 3, 1)
+    assert await models.lacks("other")

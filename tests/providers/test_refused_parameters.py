@@ -1,9 +1,12 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from streamlit_assistant.providers.base import ModelRequest
 from streamlit_assistant.providers.refused_parameters import (
+    IMAGES,
+    REMEMBERED_SECONDS,
     RefusedParameters,
     droppable,
     missed,
@@ -147,12 +150,60 @@ def test_words_stand_in_for_what_cannot_be_asked_for_otherwise(
 
 
 def test_what_is_refused_is_remembered_for_each_model_of_each_server() -> None:
-    known = RefusedParameters()
-    known.note("a", "m", frozenset({"temperature"}))
-    known.note("a", "m", frozenset({"top_p"}))
+    known, other = RefusedParameters(), replace(BARE, model="n")
+    known.note("a", BARE, frozenset({"temperature"}))
+    known.note("a", BARE, frozenset({"top_p"}))
 
-    assert known.of("a", "m") == {"temperature", "top_p"}
-    assert known.of("a", "n") == known.of("b", "m") == frozenset()
+    assert known.of("a", BARE) == {"temperature", "top_p"}
+    assert known.of("a", other) == known.of("b", BARE) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "refused", "another"),
+    [
+        ("reasoning_effort", {"reasoning_effort": "none"}, {"reasoning_effort": "high"}),
+        ("reasoning.effort", {"reasoning_effort": "none"}, {"reasoning_effort": "high"}),
+        (
+            "response_format",
+            {"response_format": {"type": "json_schema"}},
+            {"response_format": {"type": "json_object"}},
+        ),
+        ("tool_choice", {"tool_choice": "required"}, {"tool_choice": "function:f"}),
+    ],
+)
+def test_what_somebody_asked_for_in_vain_is_not_withheld_from_who_asks_for_less(
+    parameter: str, refused: dict[str, Any], another: dict[str, Any]
+) -> None:
+    known = RefusedParameters()
+    known.note("a", replace(BARE, **refused), frozenset({parameter}))
+
+    assert known.of("a", replace(BARE, **refused)) == {parameter}
+    assert known.of("a", replace(BARE, **another)) == frozenset()
+
+
+def test_what_is_refused_is_forgotten_after_a_while_because_another_model_may_be_loaded() -> None:
+    now = 1000.0
+    known = RefusedParameters(lambda: now)
+    known.note("a", BARE, frozenset({IMAGES}))
+
+    now += REMEMBERED_SECONDS - 1
+    before = known.of("a", BARE)
+    now += 2
+
+    assert before == {IMAGES}
+    assert known.of("a", BARE) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "'max_tokens' cannot be greater than 8192.",
+        "`temperature` cannot be negative.",
+        "top_p cannot be 0.",
+    ],
+)
+def test_a_value_that_is_out_of_bounds_is_no_parameter_that_is_not_known(words: str) -> None:
+    assert named_parameter(words) is None
 
 
 def test_the_notice_names_parameter_and_model() -> None:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from streamlit_assistant.providers.offline import OfflineProvider
 from streamlit_assistant.providers.registry import ProviderRegistry
 from streamlit_assistant.providers.upstream import Upstream, configured_upstream
 from tests.providers.conftest import RawUpstream
+from tests.providers.steady import FakeTime
 
 
 @pytest.fixture
@@ -208,3 +210,32 @@ async def test_what_a_model_holds_is_taken_from_the_server_s_list(upstream: RawU
     await registry.close()
 
     assert [choice.context_tokens for choice in known] == [8192, 8192, 8192, None, None]
+
+
+async def test_a_model_that_was_just_loaded_answers_at_once(upstream: RawUpstream) -> None:
+    upstream.models = []
+    registry = ProviderRegistry(Upstream(upstream.url), local_base_url=None)
+
+    with pytest.raises(UpstreamError, match="load one"):
+        await registry.choose("default")
+    upstream.models = [model("llama3.2")]
+
+    assert (await registry.choose("default")).model == "llama3.2"
+    await registry.close()
+
+
+async def test_a_list_of_models_that_fails_for_a_moment_is_asked_for_again(
+    upstream: RawUpstream,
+) -> None:
+    time = FakeTime()
+
+    async def sleep(seconds: float) -> None:
+        await time.sleep(seconds)
+        upstream.models = [model("llama3.2")]
+
+    shared = replace(time.steadiness(), sleep=sleep)
+    registry = ProviderRegistry(Upstream(upstream.url), local_base_url=None, steadiness=shared)
+
+    assert (await registry.choose("default")).model == "llama3.2"
+    assert time.slept == [0.5]
+    await registry.close()

@@ -30,6 +30,7 @@ from tests.providers.responses_frames import (
     SERVER,
     SSE,
     Event,
+    Piece,
     Reply,
     ResponsesServer,
     added,
@@ -565,3 +566,16 @@ async def test_an_event_stream_that_does_not_say_so_is_read(server: ResponsesSer
     server.reply(Reply(frames, content_type=f"{SSE}; charset=utf-8"))
 
     assert await answer_of(server) == [TextDelta("x"), STOP]
+
+
+async def test_a_line_that_is_kept_open_after_the_answer_does_not_keep_the_run_open(
+    server: ResponsesServer,
+) -> None:
+    events = [*said("Hello."), ended()]
+    open_line: list[Piece] = [0.2, b": still here\n\n"] * 300
+    server.reply(Reply([*map(frame, events), *open_line]))
+
+    async with asyncio.timeout(20):
+        seen = await answer_of(server)
+
+    assert seen[-1] == STOP

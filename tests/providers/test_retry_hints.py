@@ -22,6 +22,7 @@ NOW = 1_794_000_000.0  # 2026-11-06 21:20:00 UTC
         ({"retry-after": "later"}, None),
         ({"retry-after": "Mon, 01 Jan 0001 00:00:00 +2300"}, 0.0),
         ({"retry-after": "Fri, 06 Nov 2026 21:20:30 +9999"}, None),
+        ({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, None),
         ({"retry-after": ""}, None),
         ({}, None),
     ],

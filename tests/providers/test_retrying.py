@@ -307,7 +307,6 @@ async def test_what_cannot_be_seen_is_not_there_twice(time: FakeTime) -> None:
 
     assert error is None
     assert [delta for delta in seen if not isinstance(delta, Noticed)] == [
-        ReasoningDelta("hm"),
         ReasoningDelta("so"),
         *(MessageStart(), TextDelta("\n"), Usage(3, 1), Remember({"a": 1}, "s")),
         *(TextDelta("There."), Usage(3, 2), STOP),
@@ -407,3 +406,23 @@ async def test_waiting_for_a_place_never_fails_a_run(time: FakeTime) -> None:
 
     assert (text(seen), error) == ("There.", None)
     assert sum(time.slept) == 901.5
+
+
+async def test_who_waits_for_the_pace_rests_as_well_once_others_are_told_to(
+    time: FakeTime,
+) -> None:
+    pacer = FixedPacer([5.0])
+    provider = ScriptedProvider(["Hello.", STOP])
+    shared = time.steadiness(pacer=pacer, chance=0.0)
+
+    async def sleep(seconds: float) -> None:
+        await time.sleep(seconds)
+        if seconds == 5.0:
+            shared.breaker.rest("http://one/v1", 20.0)
+
+    shared.sleep = sleep
+    seen, _ = await asked(SteadyProvider([candidate(provider, "asked")], shared))
+
+    assert text(seen) == "Hello."
+    assert time.slept == [5.0, 20.0]
+    assert len(pacer.reserved) == 2  # its turn was over by then

@@ -1,15 +1,15 @@
 """Parameters that a model refuses: left out once, and remembered."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import replace
 
 import httpx2
 import pytest
 
 from streamlit_assistant.errors import Trouble, UpstreamError
-from streamlit_assistant.providers.base import Noticed, TextDelta
+from streamlit_assistant.providers.base import Delta, ModelRequest, Noticed, TextDelta
 from streamlit_assistant.providers.candidates import Candidate
-from streamlit_assistant.providers.retrying import SteadyProvider
+from streamlit_assistant.providers.retrying import MOST_DROPPED, SteadyProvider
 from tests.providers.steady import (
     REQUEST,
     FakeTime,
@@ -177,7 +177,7 @@ async def test_the_same_parameter_is_not_left_out_twice(time: FakeTime) -> None:
     assert error is not None
     assert error.parameter == "temperature"
     assert len(provider.requests) == 2
-    assert shared.refused.of("http://one/v1", "asked") == frozenset()  # it did not help
+    assert shared.refused.of("http://one/v1", REQUEST) == frozenset()  # it did not help
 
 
 async def test_leaving_out_is_no_try_and_what_fails_then_is_tried_again(
@@ -211,3 +211,40 @@ async def test_what_the_request_itself_says_is_refused_is_kept(time: FakeTime) -
 
     assert [known.refused for known in provider.requests] == [{"store"}, {"store", "temperature"}]
     assert isinstance(seen[0], Noticed)
+
+
+class Insatiable:
+    """A server that refuses another parameter each time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        self.asked += 1
+        if self.asked > 100:
+            raise AssertionError("it is asked without end")
+        raise no(f"metadata.part_{self.asked}")
+        yield
+
+    async def cancel(self, begun: str) -> None: ...
+
+
+async def test_a_server_that_always_refuses_something_else_is_given_up(time: FakeTime) -> None:
+    provider = Insatiable()
+
+    _, error = await asked(SteadyProvider([candidate(provider, "asked")], time.steadiness()))
+
+    assert error is not None
+    assert provider.asked == MOST_DROPPED + 1
+
+
+async def test_an_effort_that_is_refused_does_not_cost_others_theirs(time: FakeTime) -> None:
+    shared = time.steadiness()
+    provider = ScriptedProvider([no("reasoning_effort")], ["One.", STOP], ["Two.", STOP])
+    model = candidate(provider, "asked")
+
+    await asked(SteadyProvider([model], shared), replace(REQUEST, reasoning_effort="none"))
+    seen, _ = await asked(SteadyProvider([model], shared), replace(REQUEST, reasoning_effort="low"))
+
+    assert (text(seen), notices(seen)) == ("Two.", [])
+    assert provider.requests[-1].refused == frozenset()

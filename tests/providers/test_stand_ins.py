@@ -239,3 +239,26 @@ async def test_new_settings_bring_new_stand_ins(one: Upstream, two: Upstream) ->
     assert error is not None
     assert (text(before), text(after)) == ("", "There.")
     assert [told.code for told in notices(after)] == ["fallback"]
+
+
+async def test_another_model_than_the_one_that_was_named_is_told_without_a_usual_server(
+    two: Upstream,
+) -> None:
+    async with registry(None, there(two, "third")) as source:
+        named, usual = await source.choose("gpt-4o"), await source.choose("default")
+
+    [told] = named.notices
+    assert (told.code, told.details["asked"], told.details["answered"]) == (
+        *("fallback", "gpt-4o", "third"),
+    )
+    assert list(usual.notices) == []
+
+
+async def test_without_a_usual_server_who_was_named_comes_first(
+    one: Upstream, two: Upstream
+) -> None:
+    # Else a run would go on after its calls with another model than the one that called.
+    async with registry(None, there(one, "first"), there(two, "third")) as source:
+        choice = await source.choose("third")
+
+    assert (choice.model, list(choice.notices)) == ("third", [])

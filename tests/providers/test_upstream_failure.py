@@ -338,3 +338,18 @@ def test_tls_that_fails_is_a_server_that_cannot_be_reached() -> None:
     refusal.__cause__ = ssl.SSLError("certificate verify failed")
 
     assert isinstance(explainer.failure(refusal), Unreachable)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Incorrect API key provided: abcd************wxyz.",
+        "Your api key: ****wxyz is invalid",
+        "No such key: ab-cd***wxyz",
+    ],
+)
+def test_what_is_left_of_a_starred_out_key_is_not_shown(words: str) -> None:
+    error = Explainer("http://one/v1", "abcd-secret-wxyz").error_frame({"message": words})
+
+    assert "wxyz" not in error.message
+    assert "key: …" in error.message or "provided: …" in error.message

@@ -5,8 +5,10 @@ stream, and an end without a reason, both look to its users like an answer that 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from math import inf
 
 import httpx2
 
@@ -14,6 +16,7 @@ from streamlit_assistant.errors import Trouble, UpstreamError
 from streamlit_assistant.providers.base import Delta, ModelRequest
 from streamlit_assistant.providers.chat.chunks import Reading
 from streamlit_assistant.providers.chat.dialects import (
+    LLAMA_CPP_PYTHON,
     UNKNOWN,
     Dialect,
     InlineThinking,
@@ -28,7 +31,7 @@ from streamlit_assistant.providers.upstream_failure import FAILURES, Explainer
 from streamlit_assistant.records import JSON
 
 SILENCE_SECONDS = 120.0
-AFTER_FINISH_SECONDS = 2.0  # for the usage that may follow the end
+AFTER_FINISH_SECONDS = 2.0  # for the usage that may follow the end, all in all
 
 
 class ChatCompletionsProvider:
@@ -96,7 +99,7 @@ class ChatCompletionsProvider:
                 async for chunk in received:
                     for delta in reading.deltas(chunk):
                         yield delta
-            _refuse_silence(chunks, body)
+            self._refuse_silence(chunks, body)
             for delta in [*(reading.done() if chunks.is_done else ()), *reading.rest()]:
                 yield delta
         finally:
@@ -117,8 +120,12 @@ class ChatCompletionsProvider:
         self, response: httpx2.Response, chunks: ChunkReader, reading: Reading
     ) -> AsyncGenerator[JSON, None]:
         received = aiter(response.aiter_bytes())
-        while not chunks.is_done:
-            async with asyncio.timeout(self._patience(reading)):
+        last = inf  # then nothing is waited for any more: some servers only keep the line open
+        while not chunks.is_done and time.monotonic() < last:
+            if reading.finished:
+                last = min(last, time.monotonic() + AFTER_FINISH_SECONDS)
+            patience = min(self._patience(reading), last - time.monotonic())
+            async with asyncio.timeout(patience):
                 piece = await anext(received, None)
             if piece is None:
                 break
@@ -126,6 +133,18 @@ class ChatCompletionsProvider:
                 yield chunk
         for chunk in chunks.end():
             yield chunk
+
+    def _refuse_silence(self, chunks: ChunkReader, body: JSON) -> None:
+        """Raise `UpstreamError` if the server said nothing because of what it was asked."""
+        # Of any other server silence is a mishap, and says nothing of the request.
+        if chunks.count or self.dialect not in (UNKNOWN, LLAMA_CPP_PYTHON):
+            return
+        if parameter := suspect(body):
+            raise UpstreamError(
+                f"The model server answered with nothing: it may not know this '{parameter}'.",
+                trouble=Trouble.PARAMETER,
+                parameter=parameter,
+            )
 
     def _patience(self, reading: Reading) -> float:
         """Return how many seconds the next bytes may take."""
@@ -149,13 +168,3 @@ class ChatCompletionsProvider:
         if self.dialect is UNKNOWN:
             # The address did not tell; how the server signs its answers may.
             self.dialect = dialect_heard(reading.fingerprint) or UNKNOWN
-
-
-def _refuse_silence(chunks: ChunkReader, body: JSON) -> None:
-    """Raise `UpstreamError` if the server said nothing because of what it was asked."""
-    if chunks.count == 0 and (parameter := suspect(body)):
-        raise UpstreamError(
-            f"The model server answered with nothing: it may not know this '{parameter}'.",
-            trouble=Trouble.PARAMETER,
-            parameter=parameter,
-        )

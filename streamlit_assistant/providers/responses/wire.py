@@ -5,8 +5,10 @@ Whatever comes back is made events of: a server that does not stream sends the w
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any
 from urllib.parse import quote
 
@@ -70,8 +72,12 @@ class Wire:
             await self._explainer.refuse_unless_streaming(response)
         decoder = FrameDecoder()
         received = aiter(response.aiter_bytes())
-        while True:
-            async with asyncio.timeout(self._patience(reading)):
+        last = inf  # then nothing is waited for any more: some servers only keep the line open
+        while time.monotonic() < last:
+            if reading.finished:
+                last = min(last, time.monotonic() + AFTER_FINISH_SECONDS)
+            patience = min(self._patience(reading), last - time.monotonic())
+            async with asyncio.timeout(patience):
                 piece = await anext(received, None)
             if piece is None:
                 return
