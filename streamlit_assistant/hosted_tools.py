@@ -6,6 +6,7 @@ the floor.
 """
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from streamlit_assistant.records import JSON
@@ -13,6 +14,7 @@ from streamlit_assistant.records import JSON
 KINDS = ("web_search", "web_search_preview", "image_generation", "code_interpreter")
 # What cannot be named by a word alone, and what it needs.
 _NEEDED = {"file_search": ("vector_store_ids",), "mcp": ("server_label", "server_url")}
+SHORTEST_SECRET = 8  # characters
 ACCEPTED = (
     "web_search, image_generation or code_interpreter, separated by commas, or a JSON list of the "
     "Responses API's tools; file_search needs vector_store_ids, mcp a server_label and a server_url"
@@ -31,9 +33,25 @@ def read_hosted_tools(text: str) -> list[JSON]:
     return [_checked(tool) for tool in (given if isinstance(given, list) else [given])]
 
 
+def without_secrets(text: str, tools: Iterable[JSON]) -> str:
+    """Return a text without what the tools authorize themselves by, should it stand there."""
+    for secret in sorted({s for tool in tools for s in _secrets(tool)}, key=len, reverse=True):
+        text = text.replace(secret, "…")
+    return text
+
+
+def _secrets(tool: JSON) -> Iterator[str]:
+    headers = tool.get("headers")
+    values = list(headers.values()) if isinstance(headers, dict) else []
+    for value in [tool.get("authorization"), *values]:
+        # `Bearer` and other short words may stand in any text.
+        words = value.split() if isinstance(value, str) else ()
+        yield from (word for word in words if len(word) >= SHORTEST_SECRET)
+
+
 def _checked(tool: Any) -> JSON:
     if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
-        raise ValueError(f"'{str(tool)[:40]}' is no tool")
+        raise ValueError("a tool is an object with a type")  # not shown: keys may stand in it
     kind = tool["type"]
     if kind not in KINDS and kind not in _NEEDED:
         raise ValueError(f"'{kind[:40]}' is not known")

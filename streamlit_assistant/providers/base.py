@@ -31,7 +31,7 @@ class FunctionCall:
 
 @dataclass(frozen=True)
 class CallsMessage:
-    """A turn in which the model called functions, and perhaps said something before.
+    """A turn in which the model called functions, and perhaps said something beside that.
 
     `replay` is what the server that made the calls wants to hear again of this turn: the `data` of
     its `Remember`, with the `server` it came from. Other servers are not shown it. Ids of calls in

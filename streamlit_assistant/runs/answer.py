@@ -21,6 +21,7 @@ from streamlit_assistant.runs.citations import CitationFinder
 from streamlit_assistant.runs.delta_fold import IMAGE, TEXT, MessageFold
 from streamlit_assistant.runs.endings import Ending
 from streamlit_assistant.runs.journal import Closing, Journal
+from streamlit_assistant.runs.repetition import Repetition, marked
 from streamlit_assistant.runs.run_steps import MESSAGE_CREATION, ended_step, new_step
 
 
@@ -40,7 +41,7 @@ class Answer:
         self._step = step
         self._fold = fold
         self._citations = CitationFinder(sources)
-        self._seen = fold.size  # characters, annotations and images that will come again
+        self._repetition = Repetition(fold.content)
         self._kind, self._position = "", 0  # of the text as it comes, seen or not
 
     @classmethod
@@ -87,32 +88,41 @@ class Answer:
         """Add a piece and show it."""
         self._position = len(piece) + (self._position if kind == self._kind else 0)
         self._kind = kind
-        unseen = piece[self._seen.characters :]
-        self._seen.characters = max(self._seen.characters - len(piece), 0)
+        unseen = self._repetition.unseen(piece)
+        self._show_late(journal)
         if unseen:
             self._show(self._fold.append(kind, unseen), journal)
         if kind == TEXT:
             for annotation in self._citations.feed(piece, self._position):
-                self.annotate(annotation, journal)
+                if self.wants_annotation(annotation["type"], annotation["text"]):
+                    self.annotate(annotation, journal)
+
+    def wants_annotation(self, kind: str, text: str) -> bool:
+        """Whether the annotation that comes now, of this kind and text, is a new one."""
+        return not self._repetition.has_annotation(kind, text)
 
     def annotate(self, annotation: JSON, journal: Journal) -> None:
         """Add an annotation of the text that was added last."""
-        if self._seen.annotations:
-            self._seen.annotations -= 1
-        elif self._kind == TEXT:
-            self._show(self._fold.annotate(annotation), journal)
+        placed = self._repetition.placed(annotation)
+        if placed is not None and self._kind == TEXT:
+            self._show(self._fold.annotate(placed), journal)
 
     def wants_image(self) -> bool:
         """Whether the image that comes now is a new one."""
         self._kind = IMAGE
-        is_new = self._seen.images == 0
-        self._seen.images -= not is_new
-        return is_new
+        return not self._repetition.has_image()
 
     def illustrate(self, file_id: str, journal: Journal) -> None:
         """Add an image."""
         self._kind = IMAGE
         self._show(self._fold.illustrate(file_id), journal)
+
+    def _show_late(self, journal: Journal) -> None:
+        for text, annotation in self._repetition.late():
+            self._show(self._fold.append(TEXT, text), journal)
+            if annotation is not None:
+                placed = marked(annotation, self._fold.length - len(text))
+                self._show(self._fold.annotate(placed), journal)
 
     def _show(self, part: JSON, journal: Journal) -> None:
         journal.emit("thread.message.delta", responses.message_delta(self._message.id, part))

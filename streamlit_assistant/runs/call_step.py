@@ -8,7 +8,13 @@ from streamlit_assistant.records import JSON, Run, RunStep, StepStatus
 from streamlit_assistant.runs.call_fold import FILE_SEARCH, FUNCTION, CallFold
 from streamlit_assistant.runs.endings import Ending
 from streamlit_assistant.runs.journal import Closing, Journal
-from streamlit_assistant.runs.run_steps import TOOL_CALLS, ended_step, new_step, with_calls
+from streamlit_assistant.runs.run_steps import (
+    FOLLOWED,
+    TOOL_CALLS,
+    ended_step,
+    new_step,
+    with_calls,
+)
 
 
 class CallStep:
@@ -80,7 +86,7 @@ class CallStep:
     @property
     def searches(self) -> list[tuple[int, JSON]]:
         """The searches this server executes, with their place among the calls."""
-        return [(i, call) for i, call in enumerate(self.tool_calls) if call["type"] == FILE_SEARCH]
+        return [(i, call) for i, call in enumerate(self.tool_calls) if _is_ours(call)]
 
     @property
     def functions(self) -> list[JSON]:
@@ -100,6 +106,10 @@ class CallStep:
         """Keep what the model server wants to be told again of these calls."""
         self._step = replace(self._step, upstream=upstream)
 
+    def note_followers(self, steps: int) -> None:
+        """Keep how many steps after this one belong to the same turn of the model's."""
+        self._step = replace(self._step, upstream={**(self._step.upstream or {}), FOLLOWED: steps})
+
     def waiting(self, usage: JSON | None) -> RunStep:
         """Return the step as it is stored while its function calls wait for their outputs."""
         return replace(with_calls(self._step, self.tool_calls), usage=usage)
@@ -109,6 +119,10 @@ class CallStep:
         step = ended_step(with_calls(self._step, self.tool_calls), ending, usage, now)
         shown = responses.run_step(step, self._with_results)
         return Closing([step], [(f"thread.run.step.{step.status}", shown)])
+
+
+def _is_ours(call: JSON) -> bool:
+    return call["type"] == FILE_SEARCH and not call.get("hosted")
 
 
 def is_waiting(call: JSON) -> bool:

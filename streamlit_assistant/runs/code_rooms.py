@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from streamlit_assistant.errors import AssistantError, UpstreamError
+from streamlit_assistant.errors import AssistantError, Trouble, Unreachable, UpstreamError
 from streamlit_assistant.providers.choice import CodeHost, ModelChoice
 from streamlit_assistant.records import JSON, Run
 from streamlit_assistant.runs.patience import patiently
@@ -23,14 +23,25 @@ class CodeRooms:
         self._store = store
         self._files = files
 
-    async def tool(self, choice: ModelChoice, run: Run) -> JSON | None:
-        """Return the code interpreter for a run's request; None where it gets none."""
+    async def tool(self, choice: ModelChoice, run: Run, resumes: bool = False) -> JSON | None:
+        """Return the code interpreter for a run's request; None where it gets none.
+
+        `resumes`: the server works already, so nothing is prepared there.
+        """
         wants_code = any(tool["type"] == CODE for tool in run.tools)
         if not choice.hosts_tools or not wants_code:
             return None
-        if choice.code_host is None:
+        if choice.code_host is None or resumes:
             return {"type": CODE, "container": AUTOMATIC}
-        return {"type": CODE, "container": await self._container(choice.code_host, run)}
+        try:
+            container: str | JSON = await self._container(choice.code_host, run)
+        except UpstreamError as error:
+            if not isinstance(error, Unreachable) and error.trouble is not Trouble.ELSEWHERE:
+                raise
+            # The request for the answer will meet the same: there others are asked instead.
+            logger.warning("no container is prepared: %s", error.message)
+            container = AUTOMATIC
+        return {"type": CODE, "container": container}
 
     async def _container(self, host: CodeHost, run: Run) -> str:
         containers = self._store.upstream_containers

@@ -33,15 +33,6 @@ class _Part:
         return {"type": TEXT, "text": {"value": value, "annotations": list(self.annotations)}}
 
 
-@dataclass
-class Size:
-    """How much there is of a message."""
-
-    characters: int = 0
-    annotations: int = 0
-    images: int = 0
-
-
 class MessageFold:
     """The content of a message while it grows. Adding a piece costs the piece, not the whole."""
 
@@ -97,14 +88,9 @@ class MessageFold:
         return not self._parts
 
     @property
-    def size(self) -> Size:
-        """How much was added so far."""
-        said = [part for part in self._parts if part.kind != IMAGE]
-        return Size(
-            characters=sum(part.length for part in said),
-            annotations=sum(len(part.annotations) for part in said),
-            images=len(self._parts) - len(said),
-        )
+    def length(self) -> int:
+        """How many characters the part has that was added last."""
+        return self._parts[-1].length
 
     @property
     def content(self) -> list[JSON]:

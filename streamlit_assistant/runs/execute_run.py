@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
 
@@ -12,6 +11,7 @@ from streamlit_assistant.errors import CancelRequested, LeaseLost, UpstreamError
 from streamlit_assistant.providers.choice import ProviderSource
 from streamlit_assistant.records import JSON, Clock, Run, RunStatus
 from streamlit_assistant.runs import endings
+from streamlit_assistant.runs.calling_off import call_off, call_off_if_deleted
 from streamlit_assistant.runs.endings import Ending, Pause
 from streamlit_assistant.runs.journal import Closing, Journal
 from streamlit_assistant.runs.patience import patiently
@@ -28,7 +28,6 @@ _OUTCOME = (
     *("status", "model", "usage", "last_error", "incomplete_details", "expires_at"),
     *("required_action", "completed_at", "failed_at", "cancelled_at", "notices", "begun"),
 )
-CANCEL_SECONDS = 5.0  # for telling the model server that nobody wants its answer any more
 
 GIVEN_UP = "The server broke down several times while it was working on this run."
 INTERRUPTED = "The server was stopped while this answer was being written."
@@ -130,6 +129,7 @@ class RunExecution:
             await self._end(await self._outcome())
         except LeaseLost:
             logger.info("run %s is another's, or its thread was deleted", self._run.id)
+            await call_off_if_deleted(self._rounds, self._store)
         except Exception:  # a defect in what was to be stored: the thread must not stay locked
             logger.exception("outcome not stored", extra={"run_id": self._run.id})
             await self._fail_plainly()
@@ -271,10 +271,8 @@ class RunExecution:
             changed=closing.records,
             unless_cancelling=ending.run in (RunStatus.COMPLETED, RunStatus.INCOMPLETE),
         )
-        if begun is not None and ending is not endings.COMPLETED:
-            with suppress(TimeoutError):  # it ends there by itself, just later
-                async with asyncio.timeout(CANCEL_SECONDS):
-                    await self._rounds.cancel(begun)
+        if ending is not endings.COMPLETED:
+            await call_off(self._rounds, begun)
 
     def _close(self, ending: Ending, now: int) -> Closing:
         if self._remains.opened is not None:

@@ -1,6 +1,6 @@
 """What a run has done so far, read from its steps: so any process can go on with it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamlit_assistant.providers.base import (
@@ -12,7 +12,7 @@ from streamlit_assistant.providers.base import (
 )
 from streamlit_assistant.records import JSON, Message, Run, RunStep, StepStatus
 from streamlit_assistant.runs.call_fold import FILE_SEARCH, FUNCTION
-from streamlit_assistant.runs.run_steps import MESSAGE_CREATION, TOOL_CALLS
+from streamlit_assistant.runs.run_steps import FOLLOWED, MESSAGE_CREATION, TOOL_CALLS
 from streamlit_assistant.runs.token_usage import added_usage
 from streamlit_assistant.store import Store
 from streamlit_assistant.tools import file_search
@@ -44,25 +44,31 @@ async def read_history(
     steps = (await store.steps.of_run(run.id))[:most_steps]
     messages = {m.id: m for m in await store.messages.of_run(run.id)} if steps else {}
     history.steps = len(steps)
-    for step in steps:
+    followers = 0  # messages that a step of calls has taken along
+    for place, step in enumerate(steps):
         history.usage = added_usage(history.usage, step.usage)
         history.starts.append(len(history.turns))
+        followers -= 1
         if step.status is not StepStatus.COMPLETED:
             continue
         if step.type == TOOL_CALLS:
-            _add_calls(history, step, search_name)
-        else:
-            _add_message(history, step, messages)
+            followers = (step.upstream or {}).get(FOLLOWED, 0)
+            after = steps[place + 1 : place + 1 + followers]
+            _add_calls(history, step, search_name, _said_in(after, messages))
+        elif followers < 0 and (said := _said_in([step], messages)):
+            history.turns.append(PromptMessage("assistant", said))
     return history
 
 
-def _add_message(history: RunHistory, step: RunStep, messages: Mapping[str, Message]) -> None:
-    message = messages.get(step.step_details[MESSAGE_CREATION]["message_id"])
-    if message is not None and message.content:  # somebody may have deleted it meanwhile
-        history.turns.append(PromptMessage("assistant", message.content))
+def _said_in(steps: Iterable[RunStep], messages: Mapping[str, Message]) -> list[JSON]:
+    ids = [step.step_details[MESSAGE_CREATION]["message_id"] for step in steps]
+    # Somebody may have deleted one of them meanwhile.
+    return [part for each in ids if each in messages for part in messages[each].content]
 
 
-def _add_calls(history: RunHistory, step: RunStep, search_name: str) -> None:
+def _add_calls(
+    history: RunHistory, step: RunStep, search_name: str, said_after: Sequence[JSON]
+) -> None:
     calls: list[FunctionCall] = []
     outputs: list[Turn] = []
     before = history.searches
@@ -80,7 +86,8 @@ def _add_calls(history: RunHistory, step: RunStep, search_name: str) -> None:
             calls.append(FunctionCall(call["id"], function["name"], function["arguments"]))
             outputs.append(OutputMessage(call["id"], function["output"] or ""))
     if calls:
-        said = _said_before(history, step)
+        # What was said after calling belongs to the same turn as well.
+        said = [*_said_before(history, step), *said_after]
         history.turns += [CallsMessage(calls, said, step.upstream), *outputs]
     history.rounds += 1
     history.search_rounds += history.searches > before

@@ -7,6 +7,12 @@ from streamlit_assistant.records import JSON
 from streamlit_assistant.runs.produced_files import ProducedFiles
 
 RANKER = "default_2024_08_21"
+FILE_CITATION, FILE_PATH = "file_citation", "file_path"
+
+
+def kind_of(said: Annotated) -> str:
+    """Return the type of the annotation."""
+    return FILE_CITATION if said.file is None else FILE_PATH
 
 
 async def annotation_of(said: Annotated, files: ProducedFiles) -> JSON | None:
@@ -16,9 +22,9 @@ async def annotation_of(said: Annotated, files: ProducedFiles) -> JSON | None:
         file_id = await files.keep(said.file)
         if file_id is None:
             return None
-        return {"type": "file_path", **place, "file_path": {"file_id": file_id}}
+        return {"type": FILE_PATH, **place, FILE_PATH: {"file_id": file_id}}
     citation = {"file_id": said.file_id or ""}
-    return {"type": "file_citation", **place, "file_citation": citation}
+    return {"type": FILE_CITATION, **place, FILE_CITATION: citation}
 
 
 async def outputs_of(result: CallResult, files: ProducedFiles) -> list[JSON]:

@@ -64,7 +64,7 @@ def offered_tools(
         if history.search_rounds < MOST_SEARCH_ROUNDS:
             options = kinds["file_search"].get("file_search") or {}
             callable_now.add(search_name(run))
-    choice = _choice(run, history) if callable_now or hosted else "none"
+    choice = _choice(run, history, hosted) if callable_now or hosted else "none"
     if not functions and not hosted:
         choice = "auto"
     return OfferedTools(functions, choice, frozenset(callable_now), options, note, hosted)
@@ -78,7 +78,7 @@ def _note(run: Run, kinds: Container[str], code_tool: JSON | None, hosts_tools: 
     return "\n\n".join(notes)
 
 
-def _choice(run: Run, history: RunHistory) -> str:
+def _choice(run: Run, history: RunHistory, hosted: Sequence[JSON]) -> str:
     if history.rounds:
         return "auto"  # whoever must call again after each output would never come to an answer
     match run.tool_choice:
@@ -86,7 +86,7 @@ def _choice(run: Run, history: RunHistory) -> str:
             return f"function:{name}"
         case {"type": "file_search"}:
             return f"function:{search_name(run)}"
-        case {"type": "code_interpreter"}:
+        case {"type": "code_interpreter"} if any(tool["type"] == CODE for tool in hosted):
             return f"hosted:{CODE}"
         case "required":
             return "required"

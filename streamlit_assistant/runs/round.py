@@ -32,7 +32,7 @@ from streamlit_assistant.runs.call_step import CallStep
 from streamlit_assistant.runs.delta_fold import REFUSAL, TEXT
 from streamlit_assistant.runs.endings import Ending
 from streamlit_assistant.runs.history import RunHistory
-from streamlit_assistant.runs.hosted_results import annotation_of, outputs_of
+from streamlit_assistant.runs.hosted_results import annotation_of, kind_of, outputs_of
 from streamlit_assistant.runs.journal import Closing, Journal
 from streamlit_assistant.runs.produced_files import ProducedFiles
 from streamlit_assistant.runs.prompt import estimated_tokens
@@ -153,6 +153,8 @@ class Round:
             return
         # While functions wait for their outputs everything waits, because their step is open.
         # Before calls, some servers send a line break: that is no message.
+        if isinstance(said, MessageStart) and self._holds_blanks:
+            self._held.clear()
         self._held.append(said)
         if self._holds_blanks:
             return
@@ -169,7 +171,7 @@ class Round:
                 answer.append(TEXT, text, self._journal)
             case RefusalDelta(text):
                 answer.append(REFUSAL, text, self._journal)
-            case Annotated():
+            case Annotated() if answer.wants_annotation(kind_of(said), said.text):
                 annotation = await annotation_of(said, self._files)
                 if annotation is not None:
                     answer.annotate(annotation, self._journal)
@@ -261,12 +263,14 @@ class Round:
         if self.calls is not None and self.calls.is_settled:
             await self._begin_answer()
             return
-        calls, self.calls = self.calls, None
+        calls, self.calls, before = self.calls, None, self._steps
         try:
             await self._begin_answer()
             await self._close_answer()
         finally:
             self.calls = calls
+        if calls is not None:
+            calls.note_followers(self._steps - before)
 
 
 def _says_something(said: Said) -> bool:

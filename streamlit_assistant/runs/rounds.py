@@ -141,7 +141,7 @@ class Rounds:
         resume: str | None = None,
         earlier: Sequence[Shown] = (),
     ) -> Ending | Pause | None:
-        code = await self._rooms.tool(choice, self.run) if resume is None else None
+        code = await self._rooms.tool(choice, self.run, resume is not None)
         tools = offered_tools(self.run, history, bool(stores), code, choice.hosts_tools)
         room = room_for(self.run, self.spent, choice.context_tokens)
         if room.completion is not None and room.completion < SHORTEST_ANSWER and not resume:
@@ -225,7 +225,10 @@ class Rounds:
                     return
                 self.run = replace(self.run, begun=begun)
             case Answering(model):
-                self.run = replace(self.run, model=model)
+                # What another model has begun is not what will be read from here on.
+                known = self.run.begun
+                is_others = known is not None and known["model"] != model
+                self.run = replace(self.run, model=model, begun=None if is_others else known)
             case Noticed():
                 self.run = with_notices(self.run, news)
         changes = {name: getattr(self.run, name) for name in ("begun", "model", "notices")}

@@ -14,6 +14,8 @@ _REACHED_AT = {
     StepStatus.EXPIRED: "expired_at",
 }
 MESSAGE_CREATION, TOOL_CALLS = "message_creation", "tool_calls"
+# Of a step of calls, in `upstream`: the messages right after it that the model said with them.
+FOLLOWED = "followed"
 
 
 def new_step(run: Run, details: JSON, now: int) -> RunStep:

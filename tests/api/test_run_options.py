@@ -61,7 +61,7 @@ def test_the_site_s_tools_are_everybody_s_unless_an_assistant_says_otherwise() -
         ("web_search, teleport", "'teleport' is not known"),
         ('[{"type": "file_search"}]', "'file_search' lacks vector_store_ids"),
         ('[{"type": "mcp", "server_label": "d"}]', "'mcp' lacks server_url"),
-        ('[{"name": "x"}]', "is no tool"),
+        ('[{"authorization": "secret"}]', "a tool is an object with a type"),
         ("[web_search]", "no JSON"),
     ],
 )
@@ -69,4 +69,5 @@ def test_what_is_none_of_them_is_refused_by_name(given: str, complaint: str) -> 
     with pytest.raises(InvalidRequest, match=complaint) as refused:
         run_options(make_assistant(metadata={"hosted_tools": given}), ())
     assert "metadata.hosted_tools" in refused.value.message
+    assert "secret" not in refused.value.message
     assert refused.value.param == "assistant_id"

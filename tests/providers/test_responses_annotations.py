@@ -399,3 +399,24 @@ async def test_an_unknown_annotation_is_passed_over(
 
     assert text_of(answer) == "One."
     assert isinstance(answer[-1], Finish)
+
+
+async def test_a_part_that_is_cited_when_another_goes_on_has_its_markers_where_they_are(
+    server: ResponsesServer,
+) -> None:
+    def piece(index: int, text: str) -> Event:
+        return delta("output_text", text, item_id="msg_0", content_index=index)
+
+    def note(index: int, annotation: JSON) -> Event:
+        place = {"item_id": "msg_0", "output_index": 0, "content_index": index}
+        kind = "response.output_text.annotation.added"
+        return {"type": kind, **place, "annotation": annotation}
+
+    server.say(
+        *(created(), piece(0, "one two "), piece(1, "three"), note(0, made(0, 3))),
+        *(note(0, cited(3)), note(1, made(0, 3, "cfile_2")), piece(1, " four"), ended()),
+    )
+    answer = await answer_of(server)
+
+    assert text_of(answer) == "one two three【0†a.txt】 four"
+    assert [one.text for one in notes_of(answer)] == ["one", "【0†a.txt】", "thr"]

@@ -331,3 +331,20 @@ async def test_closing_the_stream_leaves_the_answer_to_the_server(
             assert [await anext(stream), await anext(stream)] == [BEGUN, ANSWER[0]]
 
     assert [asked.method for asked in server.asked] == ["POST"]
+
+
+@pytest.mark.parametrize(
+    "said_of_events",
+    [
+        Reply([b"<html>"], 200, "text/html"),
+        Reply([b'{"error": {"message": "not now"}}'], 200, "application/json"),
+    ],
+)
+async def test_where_something_else_than_events_comes_the_answer_is_looked_at(
+    server: ResponsesServer, said_of_events: Reply
+) -> None:
+    server.say(*EVENTS[:4])
+    server.reply(*[said_of_events] * 3, to=HERE)
+    server.tell(response("completed", message_item("Hello."), usage=counts(1, 3)), to=HERE)
+
+    assert await answer(server) == [BEGUN, ANSWER[0], TextDelta("lo."), Usage(1, 3), STOP]

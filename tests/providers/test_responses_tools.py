@@ -457,3 +457,20 @@ async def test_tools_of_which_only_the_whole_response_tells_are_shown(
         CallResult,
         Finish,
     ]
+
+
+async def test_what_a_remote_tool_is_authorized_by_stands_in_no_error(
+    server: ResponsesServer,
+) -> None:
+    tool = {
+        "type": "mcp",
+        "authorization": "token-0123456789",
+        "headers": {"X-Key": "Bearer other-0123456789", "X-Plain": "yes"},
+    }
+    server.tell({"error": {"message": f"Invalid, yes: {tool}"}}, 400)
+
+    with pytest.raises(UpstreamError) as refused:
+        await answer_of(server, asking(hosted_tools=[tool]), hosts_tools=True)
+    for words in (refused.value.message, str(refused.value)):
+        assert "0123456789" not in words
+        assert "Invalid, yes" in words

@@ -7,6 +7,7 @@ import pytest
 
 from streamlit_assistant.errors import Trouble, UpstreamError
 from streamlit_assistant.providers.base import (
+    Answering,
     Begun,
     CallArguments,
     CallKind,
@@ -208,3 +209,58 @@ async def test_an_answer_that_ended_meanwhile_is_taken_up_whole(start: Start) ->
 
     assert ended.status is RunStatus.INCOMPLETE
     assert ended.incomplete_details == {"reason": "max_completion_tokens"}
+
+
+async def test_an_answer_whose_thread_is_deleted_is_ended_at_its_server(
+    store: Store, clock: FakeClock
+) -> None:
+    async with site(store, clock, [Begun("resp_1"), "Once ", asyncio.Event()]) as s:
+        run = await s.ask()
+        await s.until_seen(run, "thread.message.delta")
+        await store.threads.delete("owner", run.thread_id)
+        s.executor.abandon(run.id)
+        async with asyncio.timeout(5):
+            while not s.provider.cancelled:  # noqa: ASYNC110 - told after the run was let go
+                await asyncio.sleep(0.01)
+
+    assert s.provider.cancelled == ["resp_1"]
+
+
+async def test_what_another_process_goes_on_with_is_not_ended(start: Start) -> None:
+    one = await start([Begun("resp_1"), "Once ", asyncio.Event()])
+    run = await one.ask()
+    await one.until_seen(run, "thread.message.delta")
+    one.executor.abandon(run.id)
+    await asyncio.sleep(0.3)
+
+    assert one.provider.cancelled == []
+
+
+async def test_what_one_model_has_begun_is_not_taken_for_the_answer_of_another(
+    store: Store, clock: FakeClock
+) -> None:
+    said: list[Line] = [Begun("resp_1"), Answering("other"), "Once ", asyncio.Event()]
+    async with site(store, clock, said) as s:
+        run = await s.ask()
+        await s.until_seen(run, "thread.message.delta")
+        begun = (await store.runs.get(run.thread_id, run.id)).begun
+        await s.next_process(pace=QUICK)
+        ended = await s.ended(run)
+
+    assert begun is None
+    assert (ended.status, (ended.last_error or {})["message"]) == (RunStatus.FAILED, INTERRUPTED)
+
+
+@pytest.mark.parametrize("shown", [2, 3, 4, 5])
+async def test_what_a_model_writes_like_a_citation_is_text_as_any_other(
+    store: Store, clock: FakeClock, shown: int
+) -> None:
+    whole: list[Line] = [Begun("resp_1"), "See 【4†", "source】", ", he ", "said.", STOP]
+    async with site(store, clock, [*whole[:shown], asyncio.Event()], whole) as s:
+        run = await s.ask()
+        await s.until_seen(run, "thread.message.delta")
+        await s.next_process(pace=QUICK)
+        await s.ended(run)
+        answer = await s.answer()
+
+    assert answer[0] == "See 【4†source】, he said."

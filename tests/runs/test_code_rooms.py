@@ -1,20 +1,23 @@
 """Containers of a code interpreter: one a thread, with the thread's files in it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from streamlit_assistant.errors import UpstreamError
+from streamlit_assistant.errors import Trouble, Unreachable, UpstreamError
+from streamlit_assistant.providers.base import Begun
 from streamlit_assistant.records import JSON, Run
 from streamlit_assistant.store import Store
 from tests.conftest import FakeClock
 from tests.factories import make_thread
-from tests.runs.test_executor import Site, site
+from tests.runs.test_executor import QUICK, Site, site
 from tests.scripted_provider import STOP, Line
 
 pytestmark = pytest.mark.both_databases
 
 TOOLS = [{"type": "code_interpreter"}]
+ELSEWHERE = Trouble.ELSEWHERE
 
 
 class ScriptedHost:
@@ -26,8 +29,11 @@ class ScriptedHost:
         self.containers: dict[str, list[tuple[str, bytes]]] = {}
         self.refused: set[str] = set()
         self.made = 0
+        self.failure: UpstreamError | None = None
 
     async def open_container(self) -> str:
+        if self.failure is not None:
+            raise self.failure
         self.made += 1
         self.containers[f"cntr_{self.made}"] = []
         return f"cntr_{self.made}"
@@ -128,3 +134,43 @@ async def test_without_the_tool_nothing_is_opened(
 
     assert host.containers == {}
     assert s.provider.requests[0].hosted_tools == []
+
+
+@pytest.mark.parametrize("gone", [Unreachable("Down."), UpstreamError("?", trouble=ELSEWHERE)])
+async def test_a_server_that_is_away_is_left_to_whoever_asks_for_the_answer(
+    store: Store, clock: FakeClock, host: ScriptedHost, gone: UpstreamError
+) -> None:
+    host.failure = gone
+    async with site(store, clock, *answers(1)) as s:
+        run = await asked(s, host)
+        tools = s.provider.requests[0].hosted_tools
+
+    assert run.status == "completed"
+    assert tools == [{"type": "code_interpreter", "container": {"type": "auto"}}]
+
+
+async def test_a_server_that_fails_to_make_a_container_fails_the_run(
+    store: Store, clock: FakeClock, host: ScriptedHost
+) -> None:
+    host.failure = UpstreamError("No room.")
+    async with site(store, clock, *answers(1)) as s:
+        run = await asked(s, host)
+
+    assert (run.status, (run.last_error or {})["message"]) == ("failed", "No room.")
+
+
+async def test_an_answer_that_is_taken_up_again_has_its_code_and_needs_no_new_container(
+    store: Store, clock: FakeClock, host: ScriptedHost
+) -> None:
+    whole: list[Line] = [Begun("resp_1"), "ok", STOP]
+    async with site(store, clock, [*whole[:2], asyncio.Event()], whole) as s:
+        s.provider.choice = {"hosts_tools": True, "code_host": host}
+        run = await s.ask(tools=TOOLS)
+        await s.until_seen(run, "thread.message.delta")
+        await s.next_process(pace=QUICK)
+        await s.ended(run)
+        resumed = s.provider.requests[1]
+
+    assert (resumed.resume, host.made) == ("resp_1", 1)
+    # What the code brought is only told to whoever asks for it.
+    assert [tool["type"] for tool in resumed.hosted_tools] == ["code_interpreter"]

@@ -363,3 +363,72 @@ async def test_the_next_run_is_shown_the_answer_and_not_the_tools(
         "assistant",
         "user",
     ]
+
+
+async def test_a_search_of_the_servers_beside_a_function_is_not_searched_again(
+    store: Store, clock: FakeClock
+) -> None:
+    found = {"file_id": "file-up", "file_name": "a.pdf", "score": 0.9, "text": "Rain falls."}
+    first: list[Line] = [
+        CallStart(0, "fs_abc", "file_search", CallKind.FILE_SEARCH),
+        CallArguments(0, '{"queries": ["rain"]}'),
+        CallResult(0, [found]),
+        *call(1, "Oslo"),
+        CALLS,
+    ]
+    async with site(store, clock, first) as s:
+        run = await s.ended(await s.ask("hello", tools=[WEATHER]))
+        done = await steps(s, run)
+
+    results = done[0].step_details["tool_calls"][0]["file_search"]["results"]
+    assert [result["file_id"] for result in results] == ["file-up"]
+
+
+async def test_what_is_said_after_calling_is_told_with_the_calls_and_only_once(
+    store: Store, clock: FakeClock
+) -> None:
+    first: list[Line] = [
+        *call(0, "Oslo"),
+        "I am ",
+        "looking.",
+        MessageStart(),
+        "Wait.",
+        Remember({"items": ["verbatim"]}, "http://up"),
+        CALLS,
+    ]
+    second: list[Line] = ["And there?", *call(0, "Bergen"), CALLS]
+    async with site(store, clock, first, second, ["Rain.", STOP]) as s:
+        run = await s.ended(await s.ask("hello", tools=[WEATHER]))
+        run = await s.ended(await s.executor.submit(run.thread_id, run.id, [("call_Oslo", "rain")]))
+        again = await s.executor.submit(run.thread_id, run.id, [("call_Bergen", "sun")])
+        await s.ended(again)
+        turns = s.provider.requests[2].messages[1:]
+
+    calls = [turn for turn in turns if isinstance(turn, CallsMessage)]
+    assert [type(turn) for turn in turns] == [CallsMessage, OutputMessage] * 2
+    said = [[part["text"]["value"] for part in turn.content] for turn in calls]
+    assert said == [["I am looking.", "Wait."], ["And there?"]]
+    assert (calls[0].replay or {})["data"] == {"items": ["verbatim"]}
+
+
+async def test_blanks_between_calls_are_no_message(store: Store, clock: FakeClock) -> None:
+    async with site(store, clock, [*SEARCH, "\n", MessageStart(), "Hello.", STOP]) as s:
+        _, run = await told(s)
+        newest = await store.messages.newest(s.thread_id, 9)
+
+    assert run.status is RunStatus.COMPLETED
+    answers = [m.content[0]["text"]["value"] for m in newest if m.role == "assistant"]
+    assert answers == ["Hello."]
+
+
+async def test_a_code_interpreter_that_is_not_there_cannot_be_demanded(
+    store: Store, clock: FakeClock
+) -> None:
+    code = {"type": "code_interpreter"}
+    async with site(store, clock, ["a", STOP], ["b", STOP]) as s:
+        await told(s, tools=[WEATHER, code], tool_choice=code)
+        s.provider.choice = {"hosts_tools": True}
+        await told(s, tools=[WEATHER, code], tool_choice=code)
+        choices = [request.tool_choice for request in s.provider.requests]
+
+    assert choices == ["auto", "hosted:code_interpreter"]

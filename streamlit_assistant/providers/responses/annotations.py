@@ -71,6 +71,7 @@ class CitedText:
         self._shown: list[str] = []
         self._shown_length = 0
         self._base, self._run = 0, -1  # where it begins in what is being written
+        self._joined = 0  # from which character on that is so
         self._markers: list[_Marker] = []  # of which the place has not come yet
         self._written: list[tuple[int, int]] = []  # place and length of those that are shown
         self._ranges: list[_Range] = []
@@ -160,8 +161,9 @@ class CitedText:
         if not text:
             return
         yield from self._stage.speak(self._speaker)
-        if self._run != self._stage.run:
-            self._run, self._base = self._stage.run, self._stage.position - self._shown_length
+        base = self._stage.position - self._shown_length
+        if (self._run, self._base) != (self._stage.run, base):  # something else stands between
+            self._run, self._base, self._joined = self._stage.run, base, self._shown_length
         self._shown.append(text)
         self._shown_length += len(text)
         yield from self._stage.say(text)
@@ -203,7 +205,7 @@ class CitedText:
         self, start: int, end: int, file_id: str | None = None, file: ProducedFile | None = None
     ) -> Iterator[Delta]:
         # An annotation is of the text that is being written; what was written before is closed.
-        if self._run == self._stage.run and self._base + start >= 0:
+        if self._run == self._stage.run and start >= self._joined:
             text = self.shown[start:end]
             yield Annotated(text, self._base + start, self._base + end, file_id, file)
 

@@ -11,6 +11,7 @@ from contextlib import aclosing
 import httpx2
 
 from streamlit_assistant.errors import UpstreamError
+from streamlit_assistant.hosted_tools import without_secrets
 from streamlit_assistant.providers.base import Delta, ModelRequest
 from streamlit_assistant.providers.responses.endings import Ending
 from streamlit_assistant.providers.responses.events import Reading
@@ -74,6 +75,11 @@ class ResponsesProvider:
         except FAILURES as error:
             if not reading.finished:
                 raise self._explainer.failure(error) from error
+        except UpstreamError as error:
+            # Some servers say word for word what it is that they refuse.
+            error.message = without_secrets(error.message, request.hosted_tools)
+            error.args = (error.message,)
+            raise
 
     async def cancel(self, begun: str) -> None:
         """End an answer that has `Begun`; see `Provider`."""

@@ -63,16 +63,27 @@ class Following:
                 async with self._wire.resumed(begun, last or 0, include) as response:
                     if await self._is_refused(response):
                         return
-                    async with aclosing(self._wire.events(response, reading)) as events:
+                    async with aclosing(self._unseen(response, reading)) as events:
                         async for event in events:
-                            if not reading.numbering.has_seen(event):
-                                yield event
+                            yield event
             except FAILURES as error:
                 logger.info("an answer is taken up again: %s", type(error).__name__)
             if reading.finished:
                 return
             fruitless = fruitless + 1 if reading.numbering.last == last else 0
             await asyncio.sleep(self._poll_seconds)
+
+    async def _unseen(
+        self, response: httpx2.Response, reading: Reading
+    ) -> AsyncGenerator[JSON, None]:
+        try:
+            async with aclosing(self._wire.events(response, reading)) as events:
+                async for event in events:
+                    if not reading.numbering.has_seen(event):
+                        yield event
+        except UpstreamError as error:
+            # Something between us and the server says so, and nothing of the answer itself.
+            logger.info("an answer's events are not to be had: %s", error.message)
 
     async def _is_refused(self, response: httpx2.Response) -> bool:
         """Return whether the events are not to be had; raise if the answer is not either."""
