@@ -36,7 +36,12 @@ from streamlit_assistant.providers.steadiness import Steadiness
 from streamlit_assistant.providers.upstream import OLLAMA_BASE_URL
 from streamlit_assistant.records import Clock
 from streamlit_assistant.runs import EventHub, Pace, RunExecutor
-from streamlit_assistant.runs.upstream_state import RateLimits, SharedAnswers, SharedPacer
+from streamlit_assistant.runs.upstream_state import (
+    RateLimits,
+    SharedAnswers,
+    SharedPacer,
+    SharedReports,
+)
 from streamlit_assistant.settings import Settings
 from streamlit_assistant.store import Limits, Store, site_url
 from streamlit_assistant.tools.toolbox import Toolbox
@@ -116,9 +121,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         settings = self._settings
         store = Store(site_url(settings.database_url, self._folder.database), self._clock)
-        self._providers.share(
-            SharedPacer(store.upstream_rates, self._rate_limits), SharedAnswers(store.answer_cache)
-        )
+        self._share(store)
         hub = EventHub(store, self._pace)
         documents, executor = self._workers(store, hub)
         try:
@@ -202,6 +205,13 @@ class Server:
     async def upstream_summary(self) -> str:
         """Return who answers, in a few words."""
         return await self._providers.summary()
+
+    def _share(self, store: Store) -> None:
+        self._providers.share(
+            SharedPacer(store.upstream_rates, self._rate_limits),
+            SharedAnswers(store.answer_cache),
+            SharedReports(store.model_reports),
+        )
 
     def _rate_limits(self) -> RateLimits:
         now = self._model_settings

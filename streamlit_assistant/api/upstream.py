@@ -55,16 +55,13 @@ class UpstreamEndpoints:
             subject.model or None,
             problem=_problem(subject),
             models=[_model(model) for model in subject.models],
-            report=self._latest(subject),
+            report=await self._latest(subject),
             probe=self._progress(),
         )
 
-    def _latest(self, subject: Subject) -> JSON | None:
-        latest = self._probes.latest
-        # After a change of the settings it is about somebody else.
-        if latest is None or (latest.server, latest.model) != (subject.server, subject.model):
-            return None
-        return _report(latest)
+    async def _latest(self, subject: Subject) -> JSON | None:
+        latest = await self._probes.latest(subject)
+        return None if latest is None else _report(latest)
 
     def _progress(self) -> JSON | None:
         checks = self._probes.under_way

@@ -76,21 +76,3 @@ class Report:
     def can_answer(self) -> bool:
         """Whether the model answers at all."""
         return self.verdict(Capability.STREAMING) in (Verdict.YES, Verdict.PARTLY)
-
-
-class KnownCapabilities:
-    """What tests have shown so far, for whoever looks for a model that can take a request."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], frozenset[str]] = {}
-
-    def note(self, server: str, model: str, report: Report) -> None:
-        """Remember a report, unless the model did not answer at all: that may be about today."""
-        if report.can_answer:
-            # The benefit of the doubt: only what was seen to fail is taken for missing.
-            has = (name.value for name in NEEDED if report.verdict(name) is not Verdict.NO)
-            self._known[server, model] = frozenset(has)
-
-    def of(self, server: str, model: str) -> frozenset[str] | None:
-        """Return which of `NEEDED` a model has; None: nobody knows, so anything may be tried."""
-        return self._known.get((server, model))

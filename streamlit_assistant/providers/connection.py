@@ -12,15 +12,22 @@ from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.base import Provider
 from streamlit_assistant.providers.candidates import FILES, Abilities
 from streamlit_assistant.providers.chat.completions import ChatCompletionsProvider
-from streamlit_assistant.providers.chat.dialects import UNKNOWN, dialect_of
+from streamlit_assistant.providers.chat.dialects import UNKNOWN, Dialect, dialect_of
 from streamlit_assistant.providers.choice import CodeHost
 from streamlit_assistant.providers.embeddings import Embedder
+from streamlit_assistant.providers.fact_finding import FactFinder
 from streamlit_assistant.providers.listed_models import PATIENCE_SECONDS, ListedModels
 from streamlit_assistant.providers.model_resolution import Resolved, Resolver
 from streamlit_assistant.providers.quick_transport import QuickTransport
 from streamlit_assistant.providers.responses.api import ResponsesProvider
 from streamlit_assistant.providers.responses.containers import Containers
-from streamlit_assistant.providers.upstream import Api, Manner, ModelInfo, Upstream
+from streamlit_assistant.providers.upstream import (
+    DEFAULT_MODEL,
+    Api,
+    Manner,
+    ModelInfo,
+    Upstream,
+)
 from streamlit_assistant.providers.upstream_failure import Explainer
 from streamlit_assistant.records import Clock
 
@@ -43,8 +50,10 @@ class Connection:
         self._client = _client(upstream)
         self._manner = manner or Manner()
         self.api: Api = self._manner.api or ("responses" if upstream.hosts_tools else "chat")
+        self._dialect = dialect_of(upstream.base_url)
         self.provider = self._adapter()
         self._models = ListedModels(self._client, self._explainer, upstream, self._heard)
+        self._facts = FactFinder(self._client, upstream.base_url, self._spoken)
         self._resolver = Resolver(upstream, self._models, clock=clock)
         self._embedders: dict[str | None, Embedder] = {}
 
@@ -96,13 +105,30 @@ class Connection:
             with suppress(UpstreamError):
                 await self.models(GLANCE_SECONDS)
 
+    def expect(self, model: str) -> None:
+        """Begin to learn of the model that will be asked, beside what else is to be found out."""
+        likely = self.upstream.model if model == DEFAULT_MODEL else model
+        if likely is not None and self.knows(likely):
+            self._facts.begin(likely)
+
+    async def learn(self, model: str, *, anew: bool = False) -> None:
+        """Ask what the server tells of a model beside the list; never raises, never takes long.
+
+        `anew`: even if that was done a moment ago.
+        """
+        await self._facts.find(model, anew=anew)
+
     def abilities(self, model: str) -> Abilities:
         """Return what is known of a model by now."""
-        known = self._models.known(model)
-        told = None if known is None else known.capabilities
+        known, facts = self._models.known(model), self._facts.known(model)
+        listed = None if known is None else known.capabilities
+        told = facts.capabilities if listed is None else listed
+        context_tokens = facts.context_tokens
+        if context_tokens is None and known is not None:
+            context_tokens = known.context_tokens
         return Abilities(
             capabilities=told,
-            context_tokens=None if known is None else known.context_tokens,
+            context_tokens=context_tokens,
             hosts_tools=self.hosts_tools,
             reads_files=self._reads_files or (told is not None and FILES in told),
         )
@@ -121,6 +147,7 @@ class Connection:
 
     async def close(self) -> None:
         """Close the connections to the server."""
+        await self._facts.close()
         await self._client.aclose()
 
     @property
@@ -130,7 +157,7 @@ class Connection:
         return self.upstream.hosts_tools
 
     def _adapter(self) -> Provider:
-        manner, dialect = self._manner, dialect_of(self.upstream.base_url)
+        manner, dialect = self._manner, self._dialect
         silence = manner.silence_seconds or SILENCE_SECONDS
         if self.api == "chat":
             return ChatCompletionsProvider(
@@ -154,10 +181,17 @@ class Connection:
 
     def _heard(self, models: Sequence[ModelInfo]) -> None:
         """Learn from the list how the server speaks."""
-        if isinstance(self.provider, ChatCompletionsProvider):
-            dialect = dialect_of(self.upstream.base_url, [known.owned_by for known in models])
-            if dialect is not UNKNOWN:
+        dialect = dialect_of(self.upstream.base_url, [known.owned_by for known in models])
+        if dialect is not UNKNOWN:
+            self._dialect = dialect
+            if isinstance(self.provider, ChatCompletionsProvider):
                 self.provider.dialect = dialect
+
+    def _spoken(self) -> Dialect:
+        # How answers are signed may have told more than the list.
+        if isinstance(self.provider, ChatCompletionsProvider):
+            return self.provider.dialect
+        return self._dialect
 
 
 def _client(upstream: Upstream) -> httpx2.AsyncClient:

@@ -60,6 +60,7 @@ class Embedder:
         self._clock = clock
         self._rests_until = float("-inf")
         self._has_answered = False
+        self.trouble: str | None = None  # why there are no vectors, if there are none
 
     async def model(self) -> str | None:
         """Return which model makes the vectors, or None while there is none to be had.
@@ -87,17 +88,21 @@ class Embedder:
                 raise self._explainer.failure(ValueError("vectors of several sizes"))
         except _NoneHere as reason:
             if self._has_answered and reason.status in _TEXT_REFUSED:
-                logger.warning("a text was refused by the embedding model: %s", reason)
+                # Not its words: they may be the text.
+                logger.warning("a text was refused by the embedding model: %s", reason.status)
+                self.trouble = str(reason)
                 return None
-            self._rest(NONE_SECONDS, f"answered {reason}")
+            self._rest(NONE_SECONDS, str(reason))
             return None
         except UpstreamError as error:
             self._rest(FAILED_SECONDS, error.message)
             return None
         self._has_answered = True
+        self.trouble = None
         return vectors
 
     async def _model(self) -> str | None:
+        self.trouble = None
         if self._named is not None:
             return self._named
         if self._upstream.is_openai:
@@ -135,7 +140,7 @@ class Embedder:
             async with asyncio.timeout(seconds):
                 response = await self._client.post("embeddings", json=body)
                 if response.status_code in (*_HAS_NONE, *_TEXT_REFUSED):
-                    raise _NoneHere(response.status_code)
+                    raise _NoneHere(response.status_code, await self._complaint(response))
                 if not response.is_success:
                     await self._explainer.read_json(response)
             # In a thread: a hundred vectors are megabytes of figures.
@@ -143,7 +148,15 @@ class Embedder:
         except FAILURES as error:
             raise self._explainer.failure(error) from error
 
+    async def _complaint(self, response: httpx2.Response) -> str:
+        try:
+            await self._explainer.read_json(response)
+        except UpstreamError as error:
+            return error.message
+        raise AssertionError("a response that is refused explains itself")
+
     def _rest(self, seconds: float, reason: str) -> None:
+        self.trouble = reason
         if self._clock() >= self._rests_until:
             logger.warning(
                 "no embeddings from %s for %d seconds, searching by words alone: %s",
@@ -153,10 +166,10 @@ class Embedder:
 
 
 class _NoneHere(Exception):
-    """The server does not know the request, or not the model."""
+    """The server does not know the request, or not the model; with its words."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
         self.status = status
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from streamlit_assistant.errors import Unreachable, UpstreamError
 from streamlit_assistant.providers.answer_cache import KeptAnswers
-from streamlit_assistant.providers.capabilities import KnownCapabilities
 from streamlit_assistant.providers.choice import ModelChoice
+from streamlit_assistant.providers.known_capabilities import KeptReports, KnownCapabilities
 from streamlit_assistant.providers.offline import OFFLINE_MODEL, OfflineProvider
 from streamlit_assistant.providers.pacing import Pacer
 from streamlit_assistant.providers.probing.probe import Subject
@@ -66,10 +66,16 @@ class ProviderRegistry:
         self.probed = KnownCapabilities()
         self.share(pacer or self._steadiness.pacer, answer_cache)
 
-    def share(self, pacer: Pacer | None, answer_cache: KeptAnswers | None) -> None:
-        """Keep one pace and one memory of answers with the other processes, from now on."""
+    def share(
+        self,
+        pacer: Pacer | None,
+        answer_cache: KeptAnswers | None,
+        reports: KeptReports | None = None,
+    ) -> None:
+        """Keep one pace and one memory with the other processes, from now on."""
         self._steadiness.pacer = pacer
         self._answer_cache = answer_cache
+        self.probed.kept = reports
 
     def configure(self, upstream: Upstream | None, options: ProviderOptions | None = None) -> None:
         """Let new runs be answered by another model server; `options` None: as they were."""
@@ -78,6 +84,7 @@ class ProviderRegistry:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.probed.close()
         if self._board is not None:
             await self._board.close()
 

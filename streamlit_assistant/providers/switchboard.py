@@ -9,9 +9,9 @@ from streamlit_assistant.errors import Trouble, Unreachable, UpstreamError
 from streamlit_assistant.providers.answer_cache import CachedProvider, KeptAnswers
 from streamlit_assistant.providers.base import Noticed, Provider
 from streamlit_assistant.providers.candidates import FILES, Abilities, Candidate
-from streamlit_assistant.providers.capabilities import KnownCapabilities
 from streamlit_assistant.providers.choice import ModelChoice
 from streamlit_assistant.providers.connection import Connection
+from streamlit_assistant.providers.known_capabilities import KnownCapabilities
 from streamlit_assistant.providers.model_resolution import Resolved
 from streamlit_assistant.providers.retrying import SteadyProvider, fallback
 from streamlit_assistant.providers.steadiness import Steadiness
@@ -62,10 +62,13 @@ class Switchboard:
 
         `connection` None: the usual server is not there, and `options` name other ones.
         """
+        if connection is not None:
+            connection.expect(options.aliases.get(model, model))
         line_up = _LineUp(self, connection, options)
         await line_up.add_asked(model)
         await line_up.add_stand_ins([*map(StandIn, fallbacks), *options.stand_ins])
         first, connection = line_up.first(model)
+        await self.learn(connection, first.model)
         abilities = self.abilities(connection, first.model)
         provider: Provider = SteadyProvider(line_up.candidates, self._steadiness)
         if kept is not None and options.cache_seconds:
@@ -82,13 +85,18 @@ class Switchboard:
             notices=line_up.notices,
         )
 
+    async def learn(self, connection: Connection, model: str) -> None:
+        """Look at what is told of a model, and at what other processes have seen of it."""
+        await connection.learn(model)
+        await self._probed.learn(connection.server, model)
+
     def abilities(self, connection: Connection, model: str) -> Abilities:
-        """Return what lists and tests have told of a model."""
+        """Return what servers and tests have told of a model by now."""
         told = connection.abilities(model)
         probed = self._probed.of(connection.server, model)
         if probed is None:
             return told
-        # A test has seen it, the list only says so; of files no test knows.
+        # A test has seen it, the server only says so; of files no test knows.
         return replace(told, capabilities=probed | ({FILES} & (told.capabilities or set())))
 
     async def close(self) -> None:
@@ -191,6 +199,7 @@ class _LineUp:
         async def abilities() -> Abilities:
             if not at_once:
                 await connection.glance()
+                await board.learn(connection, model)
             return board.abilities(connection, model)
 
         self.candidates.append(Candidate(*place, connection.provider, abilities))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from streamlit_assistant.records import JSON
 from streamlit_assistant.runs.patience import PASSING
 from streamlit_assistant.store.answer_cache import AnswerCache
+from streamlit_assistant.store.model_reports import ModelReports
 from streamlit_assistant.store.upstream_rates import UpstreamRates
 
 logger = logging.getLogger(__name__)
@@ -64,3 +65,25 @@ class SharedAnswers:
             await self._cache.put(key, deltas, seconds)
         except PASSING as error:
             logger.warning("an answer is not kept: %s", type(error).__name__)
+
+
+class SharedReports:
+    """Reports on models that any process has made; what the database does not give is not known."""
+
+    def __init__(self, reports: ModelReports) -> None:
+        self._reports = reports
+
+    async def get(self, key: str) -> JSON | None:
+        """Return the report that is kept under a key."""
+        try:
+            return await self._reports.get(key)
+        except PASSING as error:
+            logger.warning("the reports on models cannot be read: %s", type(error).__name__)
+            return None
+
+    async def put(self, key: str, report: JSON) -> None:
+        """Keep a report in place of the one before."""
+        try:
+            await self._reports.put(key, report)
+        except PASSING as error:
+            logger.warning("the report on a model is not kept: %s", type(error).__name__)

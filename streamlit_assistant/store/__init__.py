@@ -21,6 +21,7 @@ from streamlit_assistant.store.files import Files
 from streamlit_assistant.store.idempotency_keys import IdempotencyKeys
 from streamlit_assistant.store.index_queue import IndexQueue
 from streamlit_assistant.store.messages import Messages
+from streamlit_assistant.store.model_reports import ModelReports
 from streamlit_assistant.store.postgres_chunk_index import PostgresChunkIndex
 from streamlit_assistant.store.postgres_database import PostgresDatabase
 from streamlit_assistant.store.run_queue import Limits, RunQueue
@@ -90,6 +91,7 @@ class Store:
         self.upstream_rates = UpstreamRates(self._database)
         self.upstream_containers = UpstreamContainers(self._database, clock)
         self.answer_cache = AnswerCache(self._database, clock)
+        self.model_reports = ModelReports(self._database, clock)
         self.index_queue = IndexQueue(self._database, clock)
         index = PostgresChunkIndex if self._database.is_shared else SqliteChunkIndex
         self.chunk_index: ChunkIndex = index(self._database)

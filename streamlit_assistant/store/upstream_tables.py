@@ -47,3 +47,13 @@ upstream_containers = Table(
     Column("files", JSON, nullable=False),
     Column("used_at", Whole, nullable=False),
 )
+
+# What the last test of each model has shown.
+model_reports = Table(
+    "model_reports",
+    metadata,
+    seq_column(),
+    Column("key", String(64), nullable=False, unique=True),  # a hash of server and model
+    Column("kept_at", Whole, nullable=False),
+    Column("report", JSON, nullable=False),
+)

@@ -110,6 +110,35 @@ def test_who_does_not_wait_is_told_how_far_it_has_come(
     assert state["report"]["can_answer"]
 
 
+def test_the_report_outlives_the_process_that_made_it(
+    settings: Settings, upstream: ProbedServer
+) -> None:
+    upstream.sees = False
+    known = replace(settings, openai_base_url=upstream.url)
+    with serve(known) as site:
+        report = httpx.post(f"{site.url}/v1/upstream/probe", headers=HEADERS, timeout=30).json()
+    with serve(known) as site:
+        after = httpx.get(f"{site.url}/v1/upstream", headers=HEADERS).json()
+        told = site.server._providers.probed.of(upstream.url, MODEL)
+
+    assert after["report"] == report
+    assert told == frozenset({"tools", "json_schema"})
+
+
+def test_the_report_of_one_process_is_shown_by_the_others(
+    settings: Settings, upstream: ProbedServer
+) -> None:
+    known = replace(settings, openai_base_url=upstream.url)
+    with serve(known) as one, serve(known) as other:
+        before = httpx.get(f"{other.url}/v1/upstream", headers=HEADERS).json()["report"]
+        report = httpx.post(f"{one.url}/v1/upstream/probe", headers=HEADERS, timeout=30).json()
+        after = httpx.get(f"{other.url}/v1/upstream", headers=HEADERS).json()["report"]
+        again = httpx.post(f"{other.url}/v1/upstream/probe", headers=HEADERS, timeout=30).json()
+
+    assert (before, after) == (None, report)
+    assert again["created_at"] >= report["created_at"]
+
+
 def test_what_is_found_out_is_told_to_whoever_chooses_a_model(
     http: httpx.Client, site: LiveServer, upstream: ProbedServer
 ) -> None:

@@ -42,6 +42,7 @@ class ProbedServer:
     context: int | None = 8192
     shutdown_date: str | None = None
     vectors: int | None = 5  # numbers in one
+    unwilling: Response | None = None  # the answer to all who want vectors
     calls: bool | Response = True  # functions by itself
     obeys_force: bool | Response = True
     parallel: bool = True
@@ -99,6 +100,8 @@ class ProbedServer:
     async def embed(self, request: Request) -> Response:
         """`POST /embeddings`"""
         texts = (await request.json())["input"]
+        if self.unwilling is not None:
+            return self.unwilling
         if self.vectors is None:
             return refusal(404, "no embeddings here")
         data = [{"index": at, "embedding": [0.5] * self.vectors} for at in range(len(texts))]

@@ -5,10 +5,10 @@ import pytest
 from streamlit_assistant.providers.capabilities import (
     Capability,
     Check,
-    KnownCapabilities,
     Report,
     Verdict,
 )
+from streamlit_assistant.providers.known_capabilities import KnownCapabilities
 
 EVERYTHING = frozenset({"tools", "vision", "json_schema"})
 

@@ -143,6 +143,30 @@ async def test_a_server_that_has_none_is_left_alone_for_a_while(
     assert await chosen.embed(["text"]) == [array("f", [4, 0])]
 
 
+async def test_why_there_are_no_vectors_is_said_in_the_words_of_the_server(
+    server: VectorServer, connection: Connection, clock: FakeClock
+) -> None:
+    chosen = embedder(connection, clock)
+    words = {"error": {"message": "This server was started without --embeddings; sk-1234567890"}}
+    server.answers = [JSONResponse(words, 501)]
+    before = chosen.trouble
+    await chosen.embed(["text"])
+    refused = chosen.trouble
+    await chosen.model()
+    still = chosen.trouble
+    clock.now += NONE_SECONDS
+    await chosen.embed(["text"])
+    server.answers = [JSONResponse({"error": "512 tokens are the most"}, 400)]
+    well = chosen.trouble
+    await chosen.embed(["x" * 9_000])
+
+    assert (before, well) == (None, None)
+    assert refused is not None and refused == still
+    assert "started without --embeddings" in refused
+    assert "sk-1234567890" not in refused
+    assert chosen.trouble is not None and "512 tokens are the most" in chosen.trouble
+
+
 async def test_a_passing_failure_is_tried_again(
     server: VectorServer, connection: Connection, clock: FakeClock
 ) -> None:

@@ -21,6 +21,8 @@ from streamlit_assistant.providers.base import (
     TextDelta,
 )
 from streamlit_assistant.providers.capabilities import Capability, Check, Report, Verdict
+from streamlit_assistant.providers.chat.completions import ChatCompletionsProvider
+from streamlit_assistant.providers.chat.dialects import OLLAMA
 from streamlit_assistant.providers.connection import Connection
 from streamlit_assistant.providers.probing.inquiry import (
     MOST_CHARACTERS,
@@ -39,6 +41,7 @@ from streamlit_assistant.providers.probing.verdicts import HELD_SECONDS, SLOW_SE
 from streamlit_assistant.providers.probing.verdicts import latency as judged_latency
 from streamlit_assistant.providers.probing.verdicts import streaming as judged_streaming
 from streamlit_assistant.providers.upstream import Api, Manner, Upstream
+from tests.providers.native_server import native_server, ollama, running
 from tests.providers.probed_server import MODEL, ProbedServer, probed_server, refusal
 
 YES, PARTLY, NO, UNKNOWN = Verdict.YES, Verdict.PARTLY, Verdict.NO, Verdict.UNKNOWN
@@ -107,6 +110,21 @@ async def test_who_is_tested_is_the_one_who_answers_by_default() -> None:
     assert (subject.context_tokens, subject.shutdown_date) == (4096, "2027-01-14")
 
 
+async def test_how_much_a_model_holds_is_asked_once_it_is_loaded() -> None:
+    with native_server(says=ollama(**{"/api/ps": {"models": []}})) as server:
+        connection = Connection(Upstream(server.url))
+        assert isinstance(connection.provider, ChatCompletionsProvider)
+        connection.provider.dialect = OLLAMA
+        subject = await connected_subject(connection, None)
+        server.says["/api/ps"] = running(4096)
+        report = await made_report(subject, time.time, lambda check: None)
+        await connection.close()
+
+    assert subject.context_tokens == subject.models[0].context_tokens == 40960
+    checks = {check.name: check for check in report.checks}
+    assert checks[Capability.CONTEXT_LENGTH].figure == 4096
+
+
 async def test_every_question_is_small_and_bounded() -> None:
     with probed_server() as server:
         await report_on(server)
@@ -136,6 +154,7 @@ async def test_every_question_is_small_and_bounded() -> None:
         ({"context": 32768}, "context_length", YES, "32,768 tokens"),
         ({"vectors": None}, "embeddings", NO, "by words alone"),
         ({"vectors": 3}, "embeddings", YES, "vectors of 3 numbers"),
+        ({"unwilling": refusal(400, "no pooling here")}, "embeddings", NO, "no pooling here"),
     ],
 )
 async def test_what_a_server_lacks_is_found_out(

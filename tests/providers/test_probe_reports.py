@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamlit_assistant.providers.capabilities import Capability, KnownCapabilities, Verdict
+from streamlit_assistant.providers.capabilities import Capability, Verdict
+from streamlit_assistant.providers.known_capabilities import KnownCapabilities
 from streamlit_assistant.providers.probing.reports import ProbeReports
 from streamlit_assistant.providers.registry import ProviderRegistry
 from streamlit_assistant.providers.upstream import Upstream
@@ -24,16 +25,20 @@ async def test_those_who_ask_while_a_test_is_made_get_its_report(
 ) -> None:
     registry = ProviderRegistry(Upstream(server.url))
     probes = ProbeReports(registry.subject, registry.probed, clock)
-    assert (probes.latest, probes.under_way) == (None, None)
+    subject = await registry.subject()
+    assert await probes.latest(subject) is None
+    assert probes.under_way is None
 
     first, second = await asyncio.gather(probes.report(), probes.report())
     third = await probes.report()
+    latest = await probes.latest(subject)
     await registry.close()
 
     assert first is second
     assert (third is first, third.verdict(Capability.VISION)) == (False, Verdict.NO)
     assert first.probed_at == int(clock.now)
-    assert (probes.latest, probes.under_way) == (third, None)
+    assert latest is third
+    assert probes.under_way is None
     assert registry.probed.of(server.url, MODEL) == frozenset({"tools", "json_schema"})
 
 
@@ -65,5 +70,5 @@ async def test_a_defect_is_told_to_whoever_waits_and_to_the_log(
         await probes.report()
     await asyncio.sleep(0)
 
-    assert (probes.latest, probes.under_way) == (None, None)
+    assert probes.under_way is None
     assert "the test of the model failed" in caplog.text

@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 
 from streamlit_assistant.errors import UpstreamError
-from streamlit_assistant.providers.base import Answering, PromptMessage
+from streamlit_assistant.providers.base import Answering, ModelRequest, PromptMessage
 from streamlit_assistant.providers.capabilities import Capability, Check, Report, Verdict
 from streamlit_assistant.providers.choice import ModelChoice
+from streamlit_assistant.providers.known_capabilities import KnownCapabilities
 from streamlit_assistant.providers.offline import OfflineProvider
 from streamlit_assistant.providers.registry import ProviderRegistry
 from streamlit_assistant.providers.upstream import ProviderOptions, StandIn
 from streamlit_assistant.providers.upstream import Upstream as Place
+from tests.providers.native_server import MODEL, native_server
 from tests.providers.steady import REQUEST, FakeTime, drained, notices, text
+from tests.providers.test_known_capabilities import Shelf
 from tests.upstream import Upstream, model_server
 from tests.upstream_scripts import model_not_found, out_of_credit, server_error, spoken
 
@@ -203,6 +206,43 @@ async def test_what_the_list_tells_of_a_stand_in_is_heeded(one: Upstream) -> Non
 
     assert text(seen) == "A cat."
     assert other.requests[0].body["model"] == "sharp"
+
+
+@pytest.mark.parametrize(
+    ("props", "request_"),
+    [
+        ({"modalities": {"vision": False}}, WITH_IMAGE),
+        ({"default_generation_settings": {"n_ctx": 8}}, replace(REQUEST, instructions="x " * 99)),
+    ],
+)
+async def test_what_a_stand_in_tells_beside_its_list_is_heeded(
+    one: Upstream, props: dict[str, Any], request_: ModelRequest
+) -> None:
+    one.queue(out_of_credit())
+    with native_server(owner="llamacpp", says={"/props": props}) as other:
+        async with registry(one, StandIn(MODEL, Place(other.url, None, MODEL))) as source:
+            choice = await source.choose("first")
+            before = other.paths
+            _, error = await drained(choice.provider.stream(request_))
+
+    assert error is not None
+    # It is not looked at before its turn comes, and not asked what it cannot answer.
+    assert (before, other.paths) == ([], ["/props"])
+
+
+async def test_what_a_test_of_another_process_has_shown_is_heeded(one: Upstream) -> None:
+    verdicts = {Capability.STREAMING: Verdict.YES, Capability.VISION: Verdict.NO}
+    checks = [Check(name, verdict, "") for name, verdict in verdicts.items()]
+    shelf = Shelf()
+    await KnownCapabilities(shelf).keep(Report(one.base_url, "first", "chat", checks, None, 10))
+    async with registry(one) as source:
+        source.share(None, None, shelf)
+        choice = await source.choose("first")
+        _, error = await drained(choice.provider.stream(WITH_IMAGE))
+
+    assert error is not None
+    assert error.message.startswith("first cannot see images")
+    assert one.requests == []
 
 
 async def test_what_a_test_has_shown_of_a_model_is_heeded(one: Upstream) -> None:

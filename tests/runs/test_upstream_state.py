@@ -7,7 +7,12 @@ import pytest
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from streamlit_assistant.runs.upstream_state import RateLimits, SharedAnswers, SharedPacer
+from streamlit_assistant.runs.upstream_state import (
+    RateLimits,
+    SharedAnswers,
+    SharedPacer,
+    SharedReports,
+)
 from streamlit_assistant.store import Store
 from tests.conftest import FakeClock
 
@@ -58,6 +63,8 @@ async def test_nobody_waits_while_the_database_is_away(error: Exception) -> None
     assert await SharedPacer(table, lambda: RateLimits(1, 1)).reserve("server", 10) == 0.0
     assert await SharedAnswers(table).get(KEY) is None
     await SharedAnswers(table).put(KEY, DELTAS, 60)
+    assert await SharedReports(table).get(KEY) is None
+    await SharedReports(table).put(KEY, {})
 
 
 async def test_our_own_mistakes_are_not_taken_for_a_database_that_is_away() -> None:
@@ -73,3 +80,9 @@ async def test_answers_are_kept_in_the_database(store: Store) -> None:
     found: Sequence[Any] | None = await SharedAnswers(store.answer_cache).get(KEY)
 
     assert found == DELTAS
+
+
+async def test_reports_are_kept_in_the_database(store: Store) -> None:
+    await SharedReports(store.model_reports).put(KEY, {"report": {}})
+
+    assert await SharedReports(store.model_reports).get(KEY) == {"report": {}}

@@ -4,7 +4,7 @@ Every test is for itself: what one meets does not decide the next, unless the mo
 answer at all. A failure gives a verdict with the server's own words, never an exception.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -48,6 +48,10 @@ SKIPPED = (
 class VectorMaker(Protocol):
     """What makes vectors of texts, as the embedder of a connection."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it makes none now, in the words of the server."""
+
     async def model(self) -> str | None:
         """Return which model makes them, or None while there is none."""
 
@@ -62,7 +66,8 @@ class Subject:
     """What is tested: a model and the ways to ask it.
 
     `server` is its address, `api` the protocol: chat, responses, or `OFFLINE`. `failure` is why
-    there is none to be asked. `models` are all that the server lists.
+    there is none to be asked. `models` are all that the server lists. `context_anew` asks once
+    more how much the model holds, for when it is loaded.
     """
 
     server: str
@@ -70,6 +75,7 @@ class Subject:
     model: str
     provider: Provider
     context_tokens: int | None = None
+    context_anew: Callable[[], Awaitable[int | None]] | None = None
     shutdown_date: str | None = None
     embedder: VectorMaker | None = None
     failure: UpstreamError | None = None
@@ -99,7 +105,8 @@ async def probe(subject: Subject, inquiry: Inquiry) -> AsyncGenerator[Check, Non
         yield Check(Capability.CONTEXT_LENGTH, Verdict.UNKNOWN, NOT_TESTED)
         yield Check(Capability.EMBEDDINGS, Verdict.UNKNOWN, NOT_TESTED)
         return
-    yield context_length(subject.context_tokens)
+    anew = subject.context_anew
+    yield context_length(subject.context_tokens if anew is None else await anew())
     yield await embeddings(subject.embedder)
 
 
@@ -108,10 +115,14 @@ async def embeddings(embedder: VectorMaker | None) -> Check:
     name, model = Capability.EMBEDDINGS, await embedder.model() if embedder else None
     if embedder is None or model is None:
         words = "No embedding model is to be had; files are searched by words alone."
-        return Check(name, Verdict.NO, words)
+        return Check(name, Verdict.NO, _because(words, embedder))
     vectors = await embedder.embed([SAMPLE_TEXT], attempts=1, seconds=EMBEDDING_SECONDS)
     if not vectors:
         words = f"“{model}” made no vector; files are searched by words alone."
-        return Check(name, Verdict.NO, words)
+        return Check(name, Verdict.NO, _because(words, embedder))
     size = len(vectors[0])
     return Check(name, Verdict.YES, f"“{model}” makes vectors of {size} numbers.", figure=size)
+
+
+def _because(words: str, embedder: VectorMaker | None) -> str:
+    return " ".join(filter(None, [words, embedder.trouble if embedder else None]))

@@ -1,4 +1,4 @@
-"""Has the model tested when somebody asks for it, once at a time, and keeps the last report."""
+"""Has the model tested when somebody asks for it, once at a time."""
 
 import asyncio
 import logging
@@ -6,7 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
-from streamlit_assistant.providers.capabilities import Check, KnownCapabilities, Report
+from streamlit_assistant.providers.capabilities import Check, Report
+from streamlit_assistant.providers.known_capabilities import KnownCapabilities
 from streamlit_assistant.providers.probing.inquiry import Inquiry
 from streamlit_assistant.providers.probing.probe import Subject, probe
 from streamlit_assistant.records import Clock
@@ -29,7 +30,6 @@ class ProbeReports:
         self._clock = clock
         self._testing: asyncio.Task[Report] | None = None
         self._checks: list[Check] = []
-        self.latest: Report | None = None
 
     @property
     def under_way(self) -> Sequence[Check] | None:
@@ -47,6 +47,10 @@ class ProbeReports:
             self._testing.add_done_callback(self._end)
         return self._testing
 
+    async def latest(self, subject: Subject) -> Report | None:
+        """Return the last report on a model, whichever process has made it."""
+        return await self._known.report(subject.server, subject.model)
+
     async def report(self) -> Report:
         """Test, or wait for the test that is being made."""
         return await asyncio.shield(self.begin())
@@ -54,8 +58,7 @@ class ProbeReports:
     async def _test(self) -> Report:
         subject = await self._subject()
         report = await made_report(subject, self._clock, self._checks.append)
-        self._known.note(report.server, report.model, report)
-        self.latest = report
+        await self._known.keep(report)
         return report
 
     def _end(self, task: "asyncio.Task[Report]") -> None:

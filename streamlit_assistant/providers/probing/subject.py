@@ -1,6 +1,7 @@
 """Who answers the runs that name no other model: found out for those who want to test it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from streamlit_assistant.errors import Unreachable, UpstreamError
@@ -28,6 +29,13 @@ async def connected_subject(connection: "Connection", embedding_model: str | Non
         # One that does not list its models may answer, if it is known what to ask for.
         if not model or isinstance(error, Unreachable):
             failure = error
+    else:
+        await connection.learn(model)
+
+    async def measure() -> int | None:
+        await connection.learn(model, anew=True)
+        return connection.context_tokens(model)
+
     # Ollama lists with its tag what it also answers to without.
     names = (model, f"{model}:latest")
     known = next((each for each in listed if each.id in names), None)
@@ -37,11 +45,14 @@ async def connected_subject(connection: "Connection", embedding_model: str | Non
         model,
         # Without what is above it: a second try or another model would hide what is to be shown.
         connection.provider,
-        context_tokens=known.context_tokens if known else None,
+        context_tokens=connection.context_tokens(model),
+        context_anew=measure,
         shutdown_date=known.shutdown_date if known else None,
         embedder=connection.embedder(embedding_model),
         failure=failure,
-        models=listed,
+        models=[
+            replace(each, context_tokens=connection.context_tokens(each.id)) for each in listed
+        ],
     )
 
 

@@ -53,6 +53,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_upstream_containers")),
         sa.UniqueConstraint("thread_id", name=op.f("uq_upstream_containers_thread_id")),
     )
+    op.create_table(
+        "model_reports",
+        sa.Column("seq", WHOLE, autoincrement=True, nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("kept_at", WHOLE, nullable=False),
+        sa.Column("report", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_model_reports")),
+        sa.UniqueConstraint("key", name=op.f("uq_model_reports_key")),
+    )
     op.add_column("runs", sa.Column("options", sa.JSON(), server_default="{}", nullable=False))
     op.add_column("runs", sa.Column("notices", sa.JSON(), server_default="[]", nullable=False))
     op.add_column("runs", sa.Column("begun", sa.JSON(none_as_null=True), nullable=True))
@@ -68,5 +77,5 @@ def downgrade() -> None:
     with op.batch_alter_table("runs", schema=None) as batch_op:
         for column in ("begun", "notices", "options"):
             batch_op.drop_column(column)
-    for table in ("upstream_containers", "cached_answers", "upstream_rates"):
+    for table in ("model_reports", "upstream_containers", "cached_answers", "upstream_rates"):
         op.drop_table(table)
