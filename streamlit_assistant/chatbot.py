@@ -15,6 +15,8 @@ from streamlit_assistant.chat.chat_records import (
     ModelReport,
     ModelState,
     Notice,
+    OfferedFile,
+    Picture,
     RunState,
     TextDelta,
     Update,
@@ -35,6 +37,8 @@ __all__ = [
     "ModelReport",
     "ModelState",
     "Notice",
+    "OfferedFile",
+    "Picture",
     "RunState",
     "TextDelta",
     "Timing",
@@ -109,6 +113,10 @@ class ChatBot:
         if (thread_id := self.thread_id) is None:
             return []
         return self._reading.call(lambda: self._api.messages(thread_id, limit, before))
+
+    def file(self, file_id: str) -> bytes:
+        """The bytes of a file that a message shows or offers."""
+        return self._reading.call(lambda: self._api.file_content(file_id))
 
     def message_count(self) -> int | None:
         """How many messages the open thread holds, or None where the server does not say."""

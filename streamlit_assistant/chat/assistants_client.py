@@ -160,6 +160,12 @@ class AssistantsClient:
         """How many messages the thread holds (an extension: else None)."""
         return self._list_messages(thread_id, 1)[1]
 
+    def file_content(self, file_id: str) -> bytes:
+        """The bytes of a file."""
+        with self._border():
+            answer = self._client.files.content(file_id, extra_headers=EXTENSION_HEADERS)
+            return answer.content
+
     def threads(self, limit: int) -> list[ChatThread]:
         """The caller's threads, last active first (an extension: else not_found)."""
         with self._border():

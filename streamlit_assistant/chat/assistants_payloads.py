@@ -1,10 +1,19 @@
 """Sync column: as much of the protocol's JSON as a chat needs, checked before use."""
 
+from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
+from urllib.parse import unquote
 
 from pydantic import BaseModel, Field
 
-from streamlit_assistant.chat.chat_records import ChatMessage, ChatThread, Notice, RunState
+from streamlit_assistant.chat.chat_records import (
+    ChatMessage,
+    ChatThread,
+    Notice,
+    OfferedFile,
+    Picture,
+    RunState,
+)
 
 T = TypeVar("T")
 
@@ -37,10 +46,24 @@ class ListedThread(BaseModel):
         return ChatThread(self.id, self.title or "", last_active_at)
 
 
+class FileReference(BaseModel):
+    """A file by its id."""
+
+    file_id: str | None = None
+
+
+class Annotation(BaseModel):
+    """What a text refers to; one with a `file_path` offers a file, whose path is its `text`."""
+
+    text: str | None = None
+    file_path: FileReference | None = None
+
+
 class Text(BaseModel):
     """The text of a content part."""
 
     value: str | None = None
+    annotations: list[Annotation] | None = None
 
 
 class ContentPart(BaseModel):
@@ -49,6 +72,7 @@ class ContentPart(BaseModel):
     index: int = 0
     text: Text | None = None
     refusal: str | None = None
+    image_file: FileReference | None = None
 
     @property
     def words(self) -> str:
@@ -89,16 +113,39 @@ class Message(BaseModel):
 
     def record(self) -> ChatMessage:
         """The same for the page; parts are paragraphs of their own."""
+        parts = self.content or ()
         return ChatMessage(
             id=self.id,
             role=self.role,
-            text=PARAGRAPH.join(part.words for part in self.content or () if part.words),
+            text=_text(parts),
             status=self.status or "completed",
             incomplete_reason=self.incomplete_details.reason if self.incomplete_details else None,
             run_id=self.run_id,
             created_at=self.created_at,
             reasoning=self.reasoning or "",
+            pictures=tuple(_pictures(parts)),
+            files=tuple(_files(parts)),
         )
+
+
+def _text(parts: Sequence[ContentPart]) -> str:
+    return PARAGRAPH.join(part.words for part in parts if part.words)
+
+
+def _pictures(parts: Sequence[ContentPart]) -> Iterator[Picture]:
+    for index, part in enumerate(parts):
+        if part.image_file and (file_id := part.image_file.file_id):
+            yield Picture(file_id, len(_text(parts[:index])))
+
+
+def _files(parts: Sequence[ContentPart]) -> list[OfferedFile]:
+    files: dict[str, OfferedFile] = {}
+    for annotation in (each for part in parts if part.text for each in part.text.annotations or ()):
+        if annotation.file_path and (file_id := annotation.file_path.file_id):
+            _, slash, name = (annotation.text or "").rpartition("/")
+            offered = OfferedFile(file_id, (slash and unquote(name)) or file_id)
+            files.setdefault(file_id, offered)  # a text may name a file again and again
+    return list(files.values())
 
 
 class LastError(BaseModel):

@@ -18,6 +18,22 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
+class Picture:
+    """An image in a message; `place` characters of the message's text stand before it."""
+
+    file_id: str
+    place: int
+
+
+@dataclass(frozen=True)
+class OfferedFile:
+    """A file that a message offers, under the name by which its text links to it."""
+
+    file_id: str
+    name: str
+
+
+@dataclass(frozen=True)
 class ChatMessage:
     """One message of a thread; `status` is completed, incomplete or in_progress."""
 
@@ -29,6 +45,8 @@ class ChatMessage:
     run_id: str | None
     created_at: int
     reasoning: str = ""  # what the model thought before it answered, where it says so
+    pictures: Sequence[Picture] = ()
+    files: Sequence[OfferedFile] = ()
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,12 @@ def missing(asked: str, answered: str) -> Noticed:
     return Noticed("model_missing", message, {"asked": asked, "answered": answered})
 
 
+def replaced(asked: str, answered: str) -> Noticed:
+    """Say that the owner of this site has another model asked."""
+    message = f"This site asks {answered} in place of {asked}."
+    return Noticed("model_replaced", message, {"asked": asked, "answered": answered})
+
+
 def ending(model: str, day: str) -> Noticed:
     """Say that a model will be gone."""
     message = f"{model} will be switched off on {day}: choose another model before."

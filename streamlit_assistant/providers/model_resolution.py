@@ -13,6 +13,7 @@ from streamlit_assistant.providers.model_aliases import (
     ends_soon,
     is_retired,
     missing,
+    replaced,
     retired,
 )
 from streamlit_assistant.providers.upstream import DEFAULT_MODEL, OPENAI_MODEL, Upstream
@@ -55,7 +56,7 @@ class Resolver:
         wanted = aliases.get(asked, asked)
         notices: list[Noticed] = []
         if wanted != asked:
-            tell = retired if self._is_retired(asked) else missing
+            tell = retired if self._is_retired(asked) else replaced
             notices.append(tell(asked, wanted))
         elif asked not in aliases and self._is_retired(asked):
             default = self._upstream.model or OPENAI_MODEL

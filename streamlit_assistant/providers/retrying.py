@@ -27,6 +27,7 @@ from streamlit_assistant.providers.refused_parameters import (
 from streamlit_assistant.providers.steadiness import Effort, Steadiness
 from streamlit_assistant.providers.trial import Trial
 from streamlit_assistant.providers.unseen_images import without_former_images
+from streamlit_assistant.providers.upstream import DEFAULT_MODEL
 
 TRIES = 4  # of one candidate
 FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0  # seconds; doubled from try to try
@@ -263,9 +264,10 @@ class _Asking:
 
 def fallback(asked: str, answered: str, reason: str) -> Noticed:
     """Say that another model answers because the one asked for could not."""
+    named = "the usual model" if asked == DEFAULT_MODEL else asked
     return Noticed(
         "fallback",
-        f"{answered} answers in place of {asked}: {reason}",
+        f"{answered} answers in place of {named}: {reason}",
         {"asked": asked, "answered": answered, "reason": reason},
     )
 

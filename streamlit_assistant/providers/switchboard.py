@@ -153,8 +153,7 @@ class _LineUp:
             raise self._failure or UpstreamError("No model server can be reached.")
         first = self.candidates[0]
         if self._failure is not None:
-            asked = "the usual model" if model == DEFAULT_MODEL else model
-            self.notices = [fallback(asked, first.model, self._failure.message)]
+            self.notices = [fallback(model, first.model, self._failure.message)]
         elif self._connection is None and model not in (DEFAULT_MODEL, first.model):
             self.notices = [fallback(model, first.model, NOT_HERE)]
         return first, self._places[first.server, first.model]

@@ -19,7 +19,7 @@ class ProducedFiles:
     def __init__(self, keeper: FileKeeper, owner: str) -> None:
         self._keeper = keeper
         self._owner = owner
-        self._kept: dict[ProducedFile, str] = {}
+        self._kept: dict[ProducedFile, str | None] = {}
         self.lost: list[str] = []  # names of what could not be copied
 
     async def keep(self, file: ProducedFile) -> str | None:
@@ -32,6 +32,7 @@ class ProducedFiles:
                 # The answer is worth having without it; its reader is told.
                 logger.warning("a file the model made is lost: %s", error)
                 self.lost.append(file.name)
-                return None
-            self._kept[file] = added.id
+                self._kept[file] = None  # whoever names it again need not wait again
+            else:
+                self._kept[file] = added.id
         return self._kept[file]

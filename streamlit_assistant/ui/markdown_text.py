@@ -25,6 +25,7 @@ _TOKEN = re.compile(
   | (?P<escape>   \\[!-/:-@\[-`{{-~] )
   | (?P<tag>      <(?:[a-z][a-z0-9+.-]{{1,31}}:[^\s<>]*|/?[a-z][a-z0-9-]*(?:\s[^<>]*)?/?)> )
   | (?P<url>      (?:https?://|www\.)[!-;=?-_a-~]+ )
+  | (?P<sandbox>  !?\[(?P<label>[^\[\]\n]{{0,500}})\]\(<?sandbox:[^()<>\s]*>?\) )
   | (?P<image>    !\[(?=[^\[\]]{{0,500}}\][(\[]) )
   | (?P<doubled>  \$\${_BETWEEN_DOLLARS}\$\$ )
   | (?P<single>   (?<![A-Za-z0-9$])\$(?P<between>(?:[^$\\\n]|\\.){{1,1000}})\$(?![A-Za-z0-9$]) )
@@ -135,6 +136,11 @@ def _strong(token: re.Match[str]) -> str:
     return f"{lead}**{for_streamlit(body)}**{trail}"
 
 
+def _sandboxed(token: re.Match[str]) -> str:
+    # A path in the room where a model's program ran: a link to it would lead nowhere.
+    return for_streamlit(token["label"])
+
+
 def _escaped(token: re.Match[str]) -> str:
     return token[0].replace("$", r"\$").replace(r"\\$", r"\$")
 
@@ -151,6 +157,7 @@ _REWRITES: dict[str, Callable[[re.Match[str]], str]] = {
     "single": _dollars,
     "stray": _escaped,
     "strong": _strong,
+    "sandbox": _sandboxed,
     "tilde": lambda _: r"\~",  # one is for "3~5 days"; it takes two to strike out
     # A link in place of the image, which would call a stranger's server without being asked.
     "image": lambda _: "[🖼 ",

@@ -10,6 +10,7 @@ from streamlit_assistant.ui.markdown_text import plain
 from streamlit_assistant.ui.session import Page, Problem, go_to
 from streamlit_assistant.ui.transcript import Thread
 
+UNNAMED = "default"  # the model of whoever names none
 # The ways on: the icon of each button and what it does.
 WAYS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "retry": ("refresh", try_again),
@@ -42,10 +43,19 @@ def draw_run_notices(page: Page, thread: Thread) -> None:
 
 def _noted(page: Page, notice: Notice) -> str:
     try:
-        return page.texts(f"note.{notice.code}", **notice.details)
+        return page.texts(_note_key(notice), **notice.details)
     except KeyError:
         # Another server's: better said in English than not at all.
         return notice.message
+
+
+def _note_key(notice: Notice) -> str:
+    asked = notice.details.get("asked")
+    if notice.code == "fallback" and asked == notice.details.get("answered"):
+        return "note.fallback.same"  # a model of two servers
+    if notice.code == "fallback" and asked == UNNAMED:
+        return "note.fallback.default"
+    return f"note.{notice.code}"
 
 
 def draw_last_notice(page: Page) -> None:
@@ -77,7 +87,9 @@ def _draw_ending(page: Page, thread: Thread) -> None:
         _draw_ways(page, "cancel")
     else:
         goes_on = not failed and thread.messages[-1].role == "assistant"
-        _draw_ways(page, "continue" if goes_on else "retry")
+        # What the model will not take is refused again; a new chat begins without it.
+        refused = run.error_code == "invalid_prompt"
+        _draw_ways(page, "continue" if goes_on else "retry", *(["new"] if refused else []))
 
 
 def _ending_key(page: Page, run: RunState) -> str:

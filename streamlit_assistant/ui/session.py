@@ -61,6 +61,7 @@ class PageState:
     notice: str | None = None  # what the last click led to: a key of the catalogue
     problem: Problem | None = None  # and what prevented it
     request_id: str | None = None  # of the newest answer, if it ended badly
+    pictures: dict[str, bytes] = field(default_factory=dict)  # of the open chat, by file
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def _show(page: Page, thread_id: str | None) -> None:
     state = page.state
     state.opened += 1
     state.window = Window()
+    state.pictures = {}
     state.newest = state.request_id = state.notice = state.problem = None
     state.wants_answer = False
 

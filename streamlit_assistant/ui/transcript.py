@@ -7,6 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from streamlit_assistant.chatbot import ChatError, ChatMessage, Ending, RunState
 from streamlit_assistant.ui.drawing import draw_answer
+from streamlit_assistant.ui.message_files import draw_files, draw_picture, parts_of
 from streamlit_assistant.ui.session import Page, Problem, Unsent, Window, begin_action, go_to
 
 PAGE_LENGTH = 40  # messages
@@ -78,7 +79,7 @@ def draw_messages(page: Page, thread: Thread) -> None:
         )
     for message in thread.messages:
         if message.role == "user":
-            draw_prompt(message.text)
+            _draw_posted(page, message)
         else:
             _draw_finished(page, message, thread.run)
 
@@ -91,6 +92,18 @@ def draw_prompt(text: str, note: str = "") -> None:
             st.caption(note)
 
 
+def _draw_posted(page: Page, message: ChatMessage) -> None:
+    if not message.pictures:
+        draw_prompt(message.text)
+        return
+    with st.chat_message("user"):
+        for part in parts_of(message):
+            if isinstance(part, str):
+                st.text(part)
+            else:
+                draw_picture(page, part)
+
+
 def answer_bubble(place: DeltaGenerator) -> DeltaGenerator:
     """A bubble for an answer."""
     return place.chat_message("assistant", avatar=":material/auto_awesome:")
@@ -100,7 +113,14 @@ def _draw_finished(page: Page, message: ChatMessage, run: RunState | None) -> No
     bubble = answer_bubble(st.empty())
     if message.reasoning:
         _draw_reasoning(page, bubble, message.reasoning)
-    draw_answer(bubble.container(), message.text)
+    body = bubble.container()
+    with body:
+        for part in parts_of(message):
+            if isinstance(part, str):
+                draw_answer(body, part)
+            else:
+                draw_picture(page, part)
+        draw_files(page, message)
     # What became of the newest run is told below the transcript.
     if message.status == "incomplete" and (run is None or message.run_id != run.id):
         key = f"incomplete.{message.incomplete_reason}"

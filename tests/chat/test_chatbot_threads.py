@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from streamlit_assistant.chatbot import ChatMessage, ChatThread, RunState
+from streamlit_assistant.chatbot import ChatMessage, ChatThread, Picture, RunState
 from tests.chat.scripted_assistants import LostAnswer, ScriptedAssistants, refusal
 from tests.chat.scripted_runs import RunScript
 
@@ -88,6 +88,7 @@ def test_an_incomplete_message_says_why() -> None:
             incomplete_reason="run_cancelled",
             run_id="run_1",
             created_at=1_795_000_000,
+            pictures=(Picture("file-1", 2),),
         )
     ]
 

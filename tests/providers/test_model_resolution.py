@@ -140,8 +140,9 @@ async def test_the_owner_may_wish_for_other_models_at_any_server(
     there = await resolved(client, openai(), "gpt-4", wishes)
     lost = await resolved(client, Upstream(upstream.url), "gpt-4o", wishes)
 
-    assert (here.model, [told.code for told in here.notices]) == ("qwen3", ["model_missing"])
+    assert (here.model, [told.code for told in here.notices]) == ("qwen3", ["model_replaced"])
     assert (there.model, [told.code for told in there.notices]) == ("qwen3", ["model_retired"])
+    assert [told.code for told in lost.notices] == ["model_replaced", "model_missing"]
     assert (lost.model, [dict(told.details) for told in lost.notices]) == (
         "llama3.2",
         [{"asked": "gpt-4o", "answered": "gone"}, {"asked": "gone", "answered": "llama3.2"}],

@@ -133,6 +133,8 @@ async def test_images_that_code_drew_are_read_from_the_server_and_from_nobody_el
         assert [await bytes_of(file) for file in result.outputs] == [PNG, PNG, b"a,b"]
 
     files = [file for file in result.outputs if isinstance(file, ProducedFile)]
+    # In sight as well, and as the same files: each is copied once.
+    assert [one.file for one in answer if isinstance(one, ImageMade)] == files[:2]
     assert [file.name for file in files] == ["image.png", "image.png", "x.csv"]
     assert all(asked.authorized for asked in server.asked)
     assert len(server.asked) == 3
@@ -144,9 +146,11 @@ async def test_an_image_that_is_none_is_an_error_to_who_reads_it(
     outputs = [{"type": "image", "url": "data:image/png;base64,A"}]
     call = item("code_interpreter_call", code="plot()", outputs=outputs, container_id="c")
 
-    (_, _, result) = await shown(server, call)
+    (_, _, result, made) = await shown(server, call)
 
     assert isinstance(result, CallResult)
+    assert isinstance(made, ImageMade)
+    assert made.file is result.outputs[0]
     with pytest.raises(UpstreamError, match="cannot be read"):
         await bytes_of(result.outputs[0])
 

@@ -147,7 +147,8 @@ async def test_a_server_that_is_down_is_stood_in_for_even_where_its_models_are_u
         assert choice.model == "third"
         [told] = choice.notices
         assert told.code == "fallback"
-        assert told.details["asked"] == "the usual model"
+        assert told.details["asked"] == "default"
+        assert "in place of the usual model" in told.message
         assert "cannot be reached" in told.details["reason"]
         assert await said(choice) == "There."
 
@@ -192,7 +193,7 @@ async def test_wishes_of_the_owner_are_kept(one: Upstream) -> None:
         choice = await source.choose("gpt-4o")
 
     assert choice.model == "second"
-    assert [told.code for told in choice.notices] == ["model_missing"]
+    assert [told.code for told in choice.notices] == ["model_replaced"]
 
 
 async def test_what_the_list_tells_of_a_stand_in_is_heeded(one: Upstream) -> None:

@@ -198,6 +198,25 @@ async def test_a_file_that_cannot_be_fetched_costs_the_answer_nothing(
     ]
 
 
+async def test_a_file_that_cannot_be_fetched_is_not_waited_for_twice(
+    store: Store, clock: FakeClock
+) -> None:
+    tries: list[int] = []
+
+    async def read() -> AsyncIterator[bytes]:
+        tries.append(1)
+        raise UpstreamError("The container has expired.")
+        yield b""
+
+    plot = ProducedFile("plot.png", read)
+    said: list[Line] = [ImageMade(plot), ImageMade(plot), "There.", STOP]
+    async with site(store, clock, said) as s:
+        _, run = await told(s)
+
+    assert len(tries) == 1
+    assert [each["details"] for each in run.notices] == [{"name": "plot.png"}]
+
+
 async def test_several_messages_and_calls_keep_their_order(store: Store, clock: FakeClock) -> None:
     said: list[Line] = [
         "Let me look.",

@@ -54,6 +54,7 @@ class ScriptedBot:
         self.answers = list(answers)
         self.refuse: dict[str, ChatError] = {}
         self.full = False
+        self.files: dict[str, bytes] = {}
         self.calls: list[str] = []
         self._made = 0
 
@@ -102,6 +103,12 @@ class ScriptedBot:
         if before is not None:
             messages = messages[: [message.id for message in messages].index(before)]
         return messages[-limit:]
+
+    def file(self, file_id: str) -> bytes:
+        self._called(f"file {file_id}")
+        if file_id not in self.files:
+            raise ChatError("not_found", "No such file.")
+        return self.files[file_id]
 
     def limit_reached(self) -> bool:
         self._called("limit_reached")

@@ -184,3 +184,17 @@ def test_a_label_has_nothing_left_to_format() -> None:
 def test_hostile_text_takes_no_long_time(hostile: str) -> None:
     # Quadratic, any of these would run for minutes.
     assert for_streamlit(hostile * 50_000)
+
+
+@pytest.mark.parametrize(
+    ("written", "fitted"),
+    [
+        ("See [table.csv](sandbox:/mnt/data/table.csv).", "See table.csv."),
+        ("![the *chart*](sandbox:/mnt/data/a.png)", "the *chart*"),
+        ("**[a: 1](<sandbox:/mnt/data/a>)**", r"**a\: 1**"),
+        ("[a](sandbox:/b) [c](https://d.example)", "a [c](https://d.example)"),
+        ("`[a](sandbox:/b)`", "`[a](sandbox:/b)`"),
+    ],
+)
+def test_a_link_into_the_room_where_code_ran_is_text(written: str, fitted: str) -> None:
+    assert for_streamlit(written) == fitted

@@ -47,6 +47,16 @@ def test_each_ending_is_told_in_plain_words_with_a_way_on(
     assert notices(page) == []
 
 
+def test_what_the_model_will_not_take_is_left_behind_in_a_new_chat(
+    open_page: OpenPage, bot: ScriptedBot
+) -> None:
+    bot.answers = [Answer([], Ending.FAILED, "Too long.", "invalid_prompt")]
+    page = click(send(open_page(), "Hi"), "way-new")
+
+    assert shown(page) == []
+    assert notices(page) == []
+
+
 def test_a_run_that_waits_for_a_tool_can_be_cancelled(
     open_page: OpenPage, bot: ScriptedBot
 ) -> None:

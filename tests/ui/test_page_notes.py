@@ -13,6 +13,7 @@ from tests.ui.scripted_bot import ScriptedBot
 DETAILS = {
     "model_retired": {"asked": "gpt-4o", "answered": "gpt-6-luna"},
     "model_missing": {"asked": "gpt-4o", "answered": "llama3.2"},
+    "model_replaced": {"asked": "gpt-4o", "answered": "llama3.2"},
     "fallback": {"asked": "gpt-6-sol", "answered": "llama3.2", "reason": "down"},
     "parameter_refused": {"parameter": "temperature", "model": "gpt-6-luna"},
     "cached": {},
@@ -38,6 +39,27 @@ def test_the_page_says_how_the_newest_answer_came_about(
 
     captions = [caption.value.replace("\\", "") for caption in page.main.caption]
     assert f":material/info: {texts(f'note.{code}', **DETAILS[code])}" in captions
+
+
+def test_a_model_of_two_servers_is_not_said_to_stand_in_for_itself(
+    open_page: OpenPage, bot: ScriptedBot
+) -> None:
+    noted(bot, Notice("fallback", "", {"asked": "llama3.2", "answered": "llama3.2"}))
+    page = open_page()
+
+    captions = [caption.value.replace("\\", "") for caption in page.main.caption]
+    assert f":material/info: {EN('note.fallback.same', asked='llama3.2')}" in captions
+
+
+@pytest.mark.parametrize(("locale", "texts"), [("en-US", EN), ("zh-CN", ZH)])
+def test_a_model_that_nobody_named_is_called_the_usual_one(
+    open_page: OpenPage, bot: ScriptedBot, locale: str, texts: Texts
+) -> None:
+    noted(bot, Notice("fallback", "", {"asked": "default", "answered": "llama3.2"}))
+    page = open_page(locale)
+
+    captions = [caption.value.replace("\\", "") for caption in page.main.caption]
+    assert f":material/info: {texts('note.fallback.default', answered='llama3.2')}" in captions
 
 
 @pytest.mark.parametrize("notice", [Notice("new", "Said.", {}), Notice("fallback", "Said.", {})])

@@ -45,7 +45,9 @@ class UpstreamFiles:
         head, comma, data = url.partition(",")
         if head.startswith("data:image/") and comma:
             kind = head.removeprefix("data:image/").split(";")[0]
-            return self.encoded(data, kind) if head.endswith(";base64") else None
+            if url not in self._known and head.endswith(";base64"):
+                self._known[url] = self.encoded(data, kind)
+            return self._known.get(url)
         if self._is_ours(url):
             return self._at(url, "image.png")
         logger.info("an image is not fetched, because it is at another address")

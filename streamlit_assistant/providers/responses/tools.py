@@ -92,6 +92,13 @@ def _ran_code(call: Call, files: UpstreamFiles) -> Outputs:
     return [output for output in found if output]
 
 
+def _plotted(item: JSON, files: UpstreamFiles) -> Sequence[ProducedFile]:
+    # As in the hosted service: a plot is for the reader, not for the step alone.
+    outputs = [each for each in as_objects(item.get("outputs")) if each.get("type") == "image"]
+    images = [files.image(as_text(output.get("url"))) for output in outputs]
+    return [image for image in images if image]
+
+
 def _name_of(file: JSON) -> str:
     return as_text(file.get("filename") or file.get("path")).rpartition("/")[2]
 
@@ -147,7 +154,11 @@ def _pictures(item: JSON, files: UpstreamFiles) -> Sequence[ProducedFile]:
 
 _TOOLS = {
     "code_interpreter_call": HostedTool(
-        lambda item: "code_interpreter", _ran_code, CallKind.CODE_INTERPRETER, written="code"
+        lambda item: "code_interpreter",
+        _ran_code,
+        CallKind.CODE_INTERPRETER,
+        written="code",
+        pictures=_plotted,
     ),
     "file_search_call": HostedTool(
         lambda item: "file_search",
