@@ -122,7 +122,8 @@ async def test_an_answer_cut_anywhere_is_taken_up_without_a_word_or_file_twice(
         shown = await steps(s, run)
         newest = await store.messages.newest(run.thread_id, 5)
         names = sorted(name for name, _ in s.files.kept.values())
-    texts = [m.content[0]["text"] for m in newest if m.role == "assistant"]
+    parts = [part for m in newest if m.role == "assistant" for part in m.content]
+    texts = [part["text"] for part in parts if part["type"] == "text"]
     values = [text["value"] for text in texts]
 
     assert paused.status is RunStatus.REQUIRES_ACTION
@@ -135,6 +136,7 @@ async def test_an_answer_cut_anywhere_is_taken_up_without_a_word_or_file_twice(
     for text in texts:
         for note in text["annotations"]:
             assert text["value"][note["start_index"] : note["end_index"]] == note["text"]
+    assert [part["type"] for part in parts] == ["text", "image_file", "text"]
     assert names == ["i.png", "t.csv"]
     assert [step.type for step in shown] == ["message_creation", "tool_calls"] * 2
     code = shown[1].step_details["tool_calls"][0]["code_interpreter"]
