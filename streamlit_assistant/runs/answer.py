@@ -80,6 +80,11 @@ class Answer:
         return self._message.id
 
     @property
+    def has_words(self) -> bool:
+        """Whether more than pictures was said; those stand in one message with what follows."""
+        return self._kind not in ("", IMAGE)
+
+    @property
     def is_closed(self) -> bool:
         """Whether an earlier attempt has stored it as whole."""
         return self._step.status is not StepStatus.IN_PROGRESS

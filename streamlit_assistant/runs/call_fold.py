@@ -127,6 +127,11 @@ class CallFold:
         """Whether the model server has executed a call."""
         return self._calls[index].is_done
 
+    def image_ids(self, index: int) -> list[str]:
+        """The ids of the images that a call has brought."""
+        outputs = self._calls[index].outputs
+        return [output["image"]["file_id"] for output in outputs if output["type"] == "image"]
+
     @property
     def all_done(self) -> bool:
         """Whether the model server has executed every call."""

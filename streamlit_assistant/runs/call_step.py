@@ -65,6 +65,10 @@ class CallStep:
         """Whether what the model server brings for a call is news."""
         return not self._fold.is_done(place)
 
+    def image_ids(self, place: int) -> list[str]:
+        """The ids of the images that a call has brought."""
+        return self._fold.image_ids(place)
+
     def finish(self, place: int, outputs: Sequence[JSON], journal: Journal) -> None:
         """Add what a call brought that the model server executed, and show it."""
         self._show(self._fold.finish(place, outputs), journal)

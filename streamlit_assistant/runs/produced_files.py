@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from streamlit_assistant.errors import AssistantError, UpstreamError
 from streamlit_assistant.providers.base import ProducedFile
@@ -21,6 +22,12 @@ class ProducedFiles:
         self._owner = owner
         self._kept: dict[ProducedFile, str | None] = {}
         self.lost: list[str] = []  # names of what could not be copied
+
+    def recall(self, made: Iterable[object], ids: Iterable[str]) -> None:
+        """Take over the ids under which an earlier attempt has kept what was made, in order."""
+        files = (each for each in made if isinstance(each, ProducedFile))
+        for file, file_id in zip(files, ids, strict=False):
+            self._kept.setdefault(file, file_id)
 
     async def keep(self, file: ProducedFile) -> str | None:
         """Return the id of our copy, or None where there is none to be had."""

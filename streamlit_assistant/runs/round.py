@@ -178,7 +178,7 @@ class Round:
             case ImageMade(file):
                 if answer.wants_image() and (file_id := await self._files.keep(file)):
                     answer.illustrate(file_id, self._journal)
-            case MessageStart():
+            case MessageStart() if answer.has_words:
                 await untorn(self._close_answer())
 
     async def _begin_answer(self) -> None:
@@ -212,6 +212,8 @@ class Round:
         elif self.calls.lacks_result(place):
             outputs = await outputs_of(delta, self._files)
             self.calls.finish(place, outputs, self._journal)
+        else:
+            self._files.recall(delta.outputs, self.calls.image_ids(place))
 
     async def _call(self, start: CallStart) -> None:
         if self.calls is None:
