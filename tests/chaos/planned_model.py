@@ -68,7 +68,8 @@ class PlannedModel(Upstream):
         """Note the request, and go on with its plan."""
         messages = received.messages
         last = max(place for place, turn in enumerate(messages) if turn["role"] == "user")
-        plan = Plan(**json.loads(_text(messages[last])))
+        # Questions that follow each other, because an answer was cut off, may come as one message.
+        plan = Plan(**json.loads(_text(messages[last]).rpartition("\n\n")[2]))
         past = messages[last + 1 :]
         done = sum(bool(turn.get("tool_calls")) for turn in past)
         with self._lock:
