@@ -26,7 +26,7 @@ from streamlit_assistant.providers.upstream_trouble import (
 from streamlit_assistant.records import Clock
 
 # Of a key that is starred out the rest may still be somebody's last four letters.
-_KEY = re.compile(r"\b(?:(?:sk|key|gsk|xai)-|gsk_|AIza)[\w*.-]{4,}|[\w-]*\*{3,}[\w*-]*")
+_KEY = re.compile(r"\b(?:(?:sk|key|gsk|xai)-|gsk_|AIza)[\w*.-]{4,}|[\w-]{0,40}\*{3,}[\w*-]*")
 MOST_WORDS = 500  # characters of the server's own words; some answer a whole page
 COMPLAINT_SECONDS = 3.0  # for a refusal's own words: its status says enough without them
 SHORTEST_KEY = 4  # shorter ones are placeholders and stand in ordinary words
@@ -127,6 +127,7 @@ class Explainer:
         return UpstreamError(WEB_PAGE.format(self._address_setting), trouble=Trouble.ELSEWHERE)
 
     def _clean(self, words: str) -> str:
+        words = words[: 8 * MOST_WORDS]  # looking for keys in a whole page takes its time
         if len(self._api_key) > SHORTEST_KEY:
             words = words.replace(self._api_key, "…")
         return whole(_KEY.sub("…", words)[:MOST_WORDS])
