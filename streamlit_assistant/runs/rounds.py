@@ -82,14 +82,15 @@ class Rounds:
         choice = await self._choose()
         self.run = with_notices(replace(self.run, model=choice.model), *choice.notices)
         stores = await patiently(self._searchable)
-        # A run that was never begun before has no steps to read.
-        history = RunHistory() if self.run.attempt == 1 else await self._history()
-        outcome = await self._go_on(choice, history, stores) if self.run.begun else None
+        if self.run.begun is not None:
+            outcome = await self._go_on(choice, stores, self.run.begun)
+        elif self.run.attempt == 1:
+            # A run that was never begun before has no steps to read.
+            outcome = await self._ask(choice, RunHistory(), stores)
+        else:
+            outcome = None
         while outcome is None:
-            self.spent = history.usage
-            outcome = await self._ask(choice, history, stores)
-            if outcome is None:
-                history = await self._history()
+            outcome = await self._ask(choice, await self._history(), stores)
         return outcome
 
     def settle(self) -> None:
@@ -114,12 +115,10 @@ class Rounds:
         return await patiently(lambda: read_history(self._store, self.run, named, most_steps))
 
     async def _go_on(
-        self, choice: ModelChoice, history: RunHistory, stores: Sequence[str]
+        self, choice: ModelChoice, stores: Sequence[str], begun: JSON
     ) -> Ending | Pause | None:
         """Read the answer with which the model server went on when an earlier attempt ended."""
-        begun = self.run.begun or {}
         history = await self._history(begun["steps"])
-        self.spent = history.usage
         shown = await patiently(
             lambda: read_shown(self._store, self.run, begun["steps"], history.sources)
         )
@@ -141,6 +140,7 @@ class Rounds:
         resume: str | None = None,
         earlier: Sequence[Shown] = (),
     ) -> Ending | Pause | None:
+        self.spent = history.usage
         code = await self._rooms.tool(choice, self.run, resume is not None)
         tools = offered_tools(self.run, history, bool(stores), code, choice.hosts_tools)
         room = room_for(self.run, self.spent, choice.context_tokens)

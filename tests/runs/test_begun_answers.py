@@ -15,6 +15,7 @@ from streamlit_assistant.providers.base import (
     CallStart,
     Finish,
     FinishReason,
+    OutputMessage,
     Usage,
 )
 from streamlit_assistant.records import MessageStatus, RunStatus, StepStatus
@@ -123,6 +124,28 @@ async def test_all_that_was_shown_of_an_answer_comes_only_once(
         newest = await store.messages.newest(paused.thread_id, 5)
         texts = [m.content[0]["text"]["value"] for m in newest if m.role == "assistant"]
         assert texts == ["Let me see.", "It rains."]
+
+
+async def test_the_round_after_a_resumed_one_knows_what_that_has_called(
+    store: Store, clock: FakeClock
+) -> None:
+    whole: list[Line] = [
+        Begun("resp_1"),
+        CallStart(0, "call_odd", "not_offered"),
+        CallArguments(0, "{}"),
+        Usage(3, 4),
+        CALLS,
+    ]
+    async with site(store, clock, [*whole[:2], asyncio.Event()], whole, WHOLE) as s:
+        run = await s.ask(tools=[WEATHER])
+        await s.until_seen(run, "thread.run.step.delta")
+        await s.next_process(pace=QUICK)
+        ended = await s.ended(run)
+        turns = s.provider.requests[2].messages
+
+    assert ended.status is RunStatus.COMPLETED
+    assert ended.usage == {"prompt_tokens": 6, "completion_tokens": 8, "total_tokens": 14}
+    assert [turn.call_id for turn in turns if isinstance(turn, OutputMessage)] == ["call_odd"]
 
 
 async def test_an_answer_that_is_gone_is_asked_for_anew_if_nobody_saw_any_of_it(
