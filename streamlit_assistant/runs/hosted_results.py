@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from streamlit_assistant.providers.base import Annotated, CallResult, ProducedFile
 from streamlit_assistant.records import JSON
 from streamlit_assistant.runs.produced_files import ProducedFiles
+from streamlit_assistant.tools.file_search import DEFAULT_RANKER
 
-RANKER = "default_2024_08_21"
 FILE_CITATION, FILE_PATH = "file_citation", "file_path"
 
 
@@ -53,4 +53,7 @@ def _search(found: Sequence[JSON]) -> JSON:
         }
         for each in found
     ]
-    return {"ranking_options": {"ranker": RANKER, "score_threshold": 0.0}, "results": results}
+    return {
+        "ranking_options": {"ranker": DEFAULT_RANKER, "score_threshold": 0.0},
+        "results": results,
+    }

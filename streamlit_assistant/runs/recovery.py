@@ -31,8 +31,7 @@ async def read_remains(store: Store, run_id: str) -> Remains:
     unfinished = [step for step in steps if step.status is StepStatus.IN_PROGRESS]
     if not unfinished:
         return Remains(None, spent)
-    restore = _calls if unfinished[0].type == TOOL_CALLS else _answer
-    return Remains(await restore(store, unfinished[0], {}), spent)
+    return Remains(await _restored(store, unfinished[0], {}), spent)
 
 
 async def read_shown(
@@ -43,21 +42,18 @@ async def read_shown(
     `sources`: the file ids behind the numbers of citations.
     """
     steps = (await store.steps.of_run(run.id))[after:]
-    shown: list[Answer | CallStep] = []
-    for step in steps:
-        if step.status is StepStatus.IN_PROGRESS:
-            unfinished = _calls if step.type == TOOL_CALLS else _answer
-            shown.append(await unfinished(store, step, sources))
-        elif step.type == TOOL_CALLS:
-            shown.append(CallStep(step, CallFold(step.step_details[TOOL_CALLS]), False))
-        else:
-            shown.append(await _stored_answer(store, step, sources))
-    return shown
+    return [await _restored(store, step, sources) for step in steps]
 
 
-async def _calls(store: Store, step: RunStep, _sources: Mapping[str, str]) -> CallStep:
-    fold = CallFold()
+async def _restored(store: Store, step: RunStep, sources: Mapping[str, str]) -> Answer | CallStep:
+    if step.type == TOOL_CALLS:
+        return await _calls(store, step)
+    return await _answer(store, step, sources)
+
+
+async def _calls(store: Store, step: RunStep) -> CallStep:
     stored = step.step_details[TOOL_CALLS]
+    fold = CallFold(stored)
     if not stored:
         for delta in await _deltas(store, step.run_id, "thread.run.step.delta", step.id):
             for call in delta["step_details"]["tool_calls"]:
@@ -68,16 +64,11 @@ async def _calls(store: Store, step: RunStep, _sources: Mapping[str, str]) -> Ca
 async def _answer(store: Store, step: RunStep, sources: Mapping[str, str]) -> Answer:
     message_id = step.step_details[MESSAGE_CREATION]["message_id"]
     message = await store.messages.get(step.thread_id, message_id)
-    fold = MessageFold()
-    for delta in await _deltas(store, step.run_id, "thread.message.delta", message_id):
-        fold.absorb(delta["content"][0])
+    fold = MessageFold(message.content)
+    if step.status is StepStatus.IN_PROGRESS:  # then only the events hold its content
+        for delta in await _deltas(store, step.run_id, "thread.message.delta", message_id):
+            fold.absorb(delta["content"][0])
     return Answer(message, step, fold, sources)
-
-
-async def _stored_answer(store: Store, step: RunStep, sources: Mapping[str, str]) -> Answer:
-    message_id = step.step_details[MESSAGE_CREATION]["message_id"]
-    message = await store.messages.get(step.thread_id, message_id)
-    return Answer(message, step, MessageFold(message.content), sources)
 
 
 async def _deltas(store: Store, run_id: str, name: str, object_id: str) -> list[JSON]:

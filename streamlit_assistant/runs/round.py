@@ -89,8 +89,9 @@ class Round:
     @property
     def tokens(self) -> JSON:
         """What the round cost: as the server counted, or about so where it did not."""
-        guess = estimated_tokens(self._request), tokens_of(self.said)
-        return self.usage or estimated_usage(*guess)
+        if self.usage is not None:
+            return self.usage
+        return estimated_usage(estimated_tokens(self._request), tokens_of(self.said))
 
     @property
     def has_shown(self) -> bool:

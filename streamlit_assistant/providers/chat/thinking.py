@@ -45,11 +45,6 @@ class Thinking:
         self._thought: list[str] = []  # in case it never ends
         self._tail: str | None = ""  # of the answer; None: its tags no longer tell anything
 
-    @property
-    def said_nothing(self) -> bool:
-        """Whether no text was an answer so far."""
-        return not self._is_saying
-
     def is_told_apart(self) -> None:
         """Take note that the server tells the thoughts apart: the text begins within none."""
         if not self._thought:
