@@ -26,7 +26,9 @@ Standing = Callable[[], Awaitable[str | None]]
 
 WORDS = "thread.message.delta"
 DONE = b"event: done\ndata: [DONE]\n\n"
-HEARTBEAT = b": waiting\n\n"
+# Without the empty line that ends an event: the official client remembers the last event's `id` and
+# takes whatever an empty line ends for an event, which then has no data.
+HEARTBEAT = b": waiting\n"
 HEARTBEAT_HEADER = "x-heartbeat-seconds"
 DEFAULT_HEARTBEAT_SECONDS = 10.0
 SHORTEST_HEARTBEAT_SECONDS = 0.1
@@ -60,7 +62,7 @@ async def _frames(
         async for batch in batches:
             if not batch:
                 told = None if speaks else await standing()
-                yield f": {told}\n\n".encode() if told else HEARTBEAT
+                yield f": {told}\n".encode() if told else HEARTBEAT
                 continue
             speaks = batch[-1].name == WORDS
             over = ends_stream(batch[-1])

@@ -168,6 +168,20 @@ def test_the_text_of_a_stream_can_be_read_as_it_comes(client: openai.OpenAI, wor
     assert "".join(pieces) == text_of(client, thread.id)
 
 
+@pytest.mark.parametrize("delay", [0.0, 0.4], ids=["in mid-answer", "before it"])
+def test_a_silent_model_does_not_break_the_stream(
+    client: openai.OpenAI, world: World, upstream: Upstream, delay: float
+) -> None:
+    upstream.queue(Answer(["Slow", "ly"], rate=3, delay=delay))
+
+    with client.beta.threads.runs.stream(
+        thread_id=world.thread("hm").id,
+        assistant_id=ASSISTANT,
+        extra_headers={"X-Heartbeat-Seconds": "0.1"},
+    ) as stream:
+        assert "".join(stream.text_deltas) == "Slowly"
+
+
 def test_a_stream_of_a_thread_and_its_run_can_be_asked_for_its_run(client: openai.OpenAI) -> None:
     handler = CountingHandler()
     with client.beta.threads.create_and_run_stream(
