@@ -34,16 +34,22 @@ LOOSE = {
     },
     "chatbot": {"chat", "chatbot"},
     "shared": {"catalogue", "event_frames"},
+    # Histories of what is above HTTP: the page's own session, and threads by way of the client.
+    "client history": {"history.streamlit_history", "history.thread_history"},
 }
+# A package of whose layer its front is not: it names classes of another one.
+FRONTS = {"history": "client history"}
 
 # Who may import whom; in itself every layer may, but never in a circle.
 ARROWS = {
-    "main": {"ui", "chatbot", "server", "doctor", "process", "floor"},
+    "main": {"ui", "chatbot", "server", "doctor", "archive", "process", "floor"},
     # the sync column
-    "ui": {"chatbot", "shared"},
+    "ui": {"chatbot", "history", "shared"},  # the session of a temporary chat is a log
     "chatbot": {"shared"},
     # the async column
-    "server": {"api", "runs", "tools", "files", "providers", "store", "floor"},
+    "server": {"api", "runs", "tools", "files", "providers", "mirror", "store", "floor"},
+    "mirror": {"history", "store", "floor"},
+    "archive": {"store", "floor"},
     "doctor": {"providers", "floor", "shared"},
     "api": {"runs", "files", "providers", "store", "floor"},
     "runs": {"tools", "files", "providers", "store", "floor"},
@@ -51,6 +57,8 @@ ARROWS = {
     "files": {"providers", "store", "floor"},
     "providers": {"floor", "shared"},
     "store": {"floor"},
+    "client history": {"history", "floor"},
+    "history": {"floor"},
     "process": {"floor"},
     "floor": set(),
     "shared": set(),
@@ -58,15 +66,19 @@ ARROWS = {
 
 # Who may know which library.
 LIBRARIES = {
-    "streamlit": {"ui"},  # not `main`, which also starts processes without a page
-    "openai": {"ui", "chatbot"},
+    "streamlit": {"ui", "client history"},  # not `main`, which also starts processes without a page
+    "openai": {"ui", "chatbot", "client history"},
     "starlette": {"main", "process", "server", "api"},
     "uvicorn": {"main", "process"},
-    "sqlalchemy": {"store", "runs", "api"},
+    "sqlalchemy": {"store", "runs", "api", "history"},
     "alembic": {"store"},
     "watchdog": {"floor"},
     "prometheus_client": {"server"},
     "psycopg": {"store"},
+    "langchain_core": {"history", "client history"},
+    "redis": {"history"},
+    "confluent_kafka": {"history"},
+    "obstore": {"archive"},
 }
 
 
@@ -74,8 +86,11 @@ def layer(name: str) -> str:
     """The layer of a module of ours; "nowhere" if nobody has decided."""
     if name == "main":
         return name
-    part = name.removeprefix(PACKAGE).lstrip(".").partition(".")[0]
-    layers = (layer for layer, loose in LOOSE.items() if part in loose)
+    path = name.removeprefix(PACKAGE).lstrip(".")
+    if path in FRONTS:
+        return FRONTS[path]
+    part = path.partition(".")[0]
+    layers = (layer for layer, loose in LOOSE.items() if part in loose or path in loose)
     return next(layers, part if part in ARROWS else "nowhere")
 
 

@@ -88,7 +88,7 @@ def test_ci_runs_the_command_of_the_readme_to_its_first_failure(tmp_path: Path) 
     for name in ("README.md", ".ci/run"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("python3", "chromium", "fc-list", "initdb"):
+    for name in ("python3", "chromium", "fc-list", "initdb", "redis-server", "java", "mvn"):
         put_program(tmp_path / "there" / name, "echo yes")
     for name in ("python", "pip", "mypy", "pytest"):
         put_program(tmp_path / ".venv" / "bin" / name, f"echo {name} $1")
