@@ -22,6 +22,7 @@ from streamlit_assistant import __version__
 from streamlit_assistant.api import KeyRing
 from streamlit_assistant.api.error_response import render_error
 from streamlit_assistant.errors import AssistantError
+from streamlit_assistant.mirror.figures import MirrorFigures
 from streamlit_assistant.records import Clock
 from streamlit_assistant.runs.figures import Figures
 from streamlit_assistant.runs.patience import PASSING
@@ -133,6 +134,37 @@ def work_done(figures: Callable[[], Figures]) -> Source:
                 mine.unstored_events,
             ),
         ]
+
+    return ask
+
+
+def mirror_figures(read: Callable[[], Awaitable[Sequence[MirrorFigures]]]) -> Source:
+    """How far the copies of the chats are, store by store."""
+
+    async def ask() -> Iterable[Metric]:
+        labels, prefix = ["target"], "assistant_mirror"
+        pending = GaugeMetricFamily(
+            f"{prefix}_pending", "Changes that a store has not got yet.", labels=labels
+        )
+        lag = GaugeMetricFamily(
+            f"{prefix}_lag_seconds", "How long the oldest of them has waited.", labels=labels
+        )
+        up = GaugeMetricFamily(
+            f"{prefix}_up", "Whether a store took what was brought to it last.", labels=labels
+        )
+        delivered = CounterMetricFamily(
+            f"{prefix}_delivered", "Messages that a store has taken.", labels=labels
+        )
+        refused = CounterMetricFamily(
+            f"{prefix}_refused", "Changes that a store will never take.", labels=labels
+        )
+        for mirror in await read():
+            pending.add_metric([mirror.target], mirror.pending)
+            lag.add_metric([mirror.target], mirror.lag_seconds)
+            up.add_metric([mirror.target], not mirror.is_away)
+            delivered.add_metric([mirror.target], mirror.delivered)
+            refused.add_metric([mirror.target], mirror.refused)
+        return [pending, lag, up, delivered, refused]
 
     return ask
 

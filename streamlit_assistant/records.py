@@ -87,7 +87,10 @@ class Assistant:
 
 @dataclass(frozen=True)
 class Thread:
-    """A conversation. `title`, `last_active_at` and `message_count` are ours, not OpenAI's."""
+    """A conversation. `title`, `last_active_at` and `message_count` are ours, not OpenAI's.
+
+    A `temporary` one is in no list, and goes by itself once it has been left.
+    """
 
     id: str
     owner: str
@@ -97,13 +100,16 @@ class Thread:
     title: str | None = None
     last_active_at: int = 0
     message_count: int = 0
+    temporary: bool = False
 
 
 @dataclass(frozen=True)
 class Message:
     """One message of a thread; `content` is a list of content parts as on the wire.
 
-    `reasoning` is what the model thought before it answered, where it says so.
+    `reasoning` is what the model thought before it answered, where it says so. `langchain` is the
+    message as LangChain had it, `{"type": …, "data": {…}}`, where role and content do not say all;
+    its `data` lacks the `content` that is the message's own. `langchain_id` is its id there.
     """
 
     id: str
@@ -120,6 +126,8 @@ class Message:
     attachments: Sequence[JSON] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     reasoning: str | None = None
+    langchain: JSON | None = None
+    langchain_id: str | None = None
 
 
 @dataclass(frozen=True)

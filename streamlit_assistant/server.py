@@ -5,7 +5,6 @@ It knows neither Streamlit nor the page. `main.py` opens it in the lifespan of t
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,21 +13,23 @@ from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
-from streamlit_assistant import responses
 from streamlit_assistant.api import KeyRing, Strictness, create_api, hash_key
+from streamlit_assistant.api.mounting import ApiMount, Deferred
 from streamlit_assistant.data_folder import DataFolder, new_key
 from streamlit_assistant.errors import NotFound, StartError
 from streamlit_assistant.files.documents import Documents
 from streamlit_assistant.metrics import (
     Metrics,
     living_processes,
+    mirror_figures,
     site_load,
     this_build,
     work_done,
 )
+from streamlit_assistant.mirror import Mirroring, Target, mirror_targets
 from streamlit_assistant.personas import DEFAULT_ASSISTANT_ID, default_assistant
 from streamlit_assistant.providers import ProviderRegistry
 from streamlit_assistant.providers.model_settings import options_of, upstream_of
@@ -36,6 +37,7 @@ from streamlit_assistant.providers.steadiness import Steadiness
 from streamlit_assistant.providers.upstream import OLLAMA_BASE_URL
 from streamlit_assistant.records import Clock
 from streamlit_assistant.runs import EventHub, Pace, RunExecutor
+from streamlit_assistant.runs.patience import PASSING
 from streamlit_assistant.runs.upstream_state import (
     RateLimits,
     SharedAnswers,
@@ -86,9 +88,11 @@ class Server:
             options=options_of(settings),
             steadiness=steadiness,
         )
-        self._api = _Deferred()
-        self._metrics = _Deferred()
+        self._api = Deferred()
+        self._metrics = Deferred()
         self._site_key = ""
+        self._targets: tuple[Target, ...] = ()
+        self._mirroring: Mirroring | None = None
         self._executor: RunExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
@@ -103,7 +107,7 @@ class Server:
         ]
         if self._settings.role == "worker":
             return shared
-        return [*shared, _ApiMount("/v1", self._api)]
+        return [*shared, ApiMount("/v1", self._api)]
 
     @property
     def site_key(self) -> str:
@@ -112,6 +116,7 @@ class Server:
 
     def prepare(self) -> None:
         """Make and lock the data folder; raise `StartError` in plain words."""
+        self._targets = mirror_targets(self._settings.history_urls)
         self._folder.open()
         self._site_key = self._folder.site_key()
 
@@ -119,37 +124,27 @@ class Server:
     async def running(self) -> AsyncIterator[None]:
         """Serve: what is opened here is closed here, whatever happens in between."""
         self._loop = asyncio.get_running_loop()
-        settings = self._settings
-        store = Store(site_url(settings.database_url, self._folder.database), self._clock)
+        store = Store(site_url(self._settings.database_url, self._folder.database), self._clock)
         self._share(store)
         hub = EventHub(store, self._pace)
         documents, executor = self._workers(store, hub)
+        mirroring = self._mirrored(store, executor)
         try:
             await store.open()
             await documents.open()
             await self._ensure_assistant(store)
             keys = await self._keys(store)
             await executor.start()
-            self._executor = executor
-            self._metrics.app = self._measured(store, hub, executor, keys)
-            self._api.app = create_api(
-                store=store,
-                executor=executor,
-                hub=hub,
-                providers=self._providers,
-                documents=documents,
-                keys=keys,
-                clock=self._clock,
-                strictness=_strictness(settings),
-                run_seconds=settings.run_seconds,
-                hosted_tools=settings.hosted_tools,
-                restore=partial(self._restore_assistant, store),
-            )
-            async with documents.working(indexing=settings.role != "api"):
+            mirroring.start()
+            self._executor, self._mirroring = executor, mirroring
+            self._metrics.app = self._measured(store, hub, executor, mirroring, keys)
+            self._api.app = self._served(store, hub, executor, documents, keys)
+            async with documents.working(indexing=self._settings.role != "api"):
                 yield
         finally:
-            self._executor = None
+            self._executor = self._mirroring = None
             await executor.stop()
+            await mirroring.stop()
             await self._providers.close()
             await store.close()
             self._folder.close()
@@ -171,8 +166,47 @@ class Server:
         )
         return documents, executor
 
+    def _served(
+        self,
+        store: Store,
+        hub: EventHub,
+        executor: RunExecutor,
+        documents: Documents,
+        keys: KeyRing,
+    ) -> ASGIApp:
+        return create_api(
+            store=store,
+            executor=executor,
+            hub=hub,
+            providers=self._providers,
+            documents=documents,
+            keys=keys,
+            clock=self._clock,
+            strictness=_strictness(self._settings),
+            run_seconds=self._settings.run_seconds,
+            hosted_tools=self._settings.hosted_tools,
+            restore=partial(self._restore_assistant, store),
+        )
+
+    def _mirrored(self, store: Store, executor: RunExecutor) -> Mirroring:
+        return Mirroring(
+            store,
+            self._targets,
+            executor.membership.current_name,
+            self._clock,
+            works=executor.membership.works,
+            look=self._pace.look,
+            longest_pause=self._pace.mirror_pause,
+            passing=PASSING,
+        )
+
     def _measured(
-        self, store: Store, hub: EventHub, executor: RunExecutor, keys: KeyRing
+        self,
+        store: Store,
+        hub: EventHub,
+        executor: RunExecutor,
+        mirroring: Mirroring,
+        keys: KeyRing,
     ) -> Metrics:
         async def roles() -> list[str]:
             return [process.role for process in await store.executors.all() if not process.is_late]
@@ -181,6 +215,7 @@ class Server:
             site_load(store.queue.load, self._clock),
             living_processes(roles),
             work_done(lambda: executor.figures(hub.followers)),
+            mirror_figures(mirroring.figures.read),
             this_build(),
         ]
         return Metrics(keys, sources)
@@ -247,29 +282,9 @@ class Server:
 
     async def _health(self, _request: Request) -> JSONResponse:
         serving = self._executor is not None and not self._executor.draining
-        return JSONResponse({"status": "ok" if serving else "ending"}, 200 if serving else 503)
-
-
-class _ApiMount(Mount):
-    """All below the prefix; by itself `Mount` leaves out paths that hold a line break."""
-
-    def __init__(self, path: str, app: ASGIApp) -> None:
-        super().__init__(path, app)
-        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
-
-
-class _Deferred:
-    """An ASGI application that is there before what it serves has been opened."""
-
-    def __init__(self) -> None:
-        self.app: ASGIApp | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.app is None:
-            body = responses.error("The server is starting.", "server_error", None, None)
-            await JSONResponse(body, 503)(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
+        mirrors = await self._mirroring.figures.told(PASSING) if self._mirroring else []
+        told = {"status": "ok" if serving else "ending"} | ({"mirrors": mirrors} if mirrors else {})
+        return JSONResponse(told, 200 if serving else 503)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -5,6 +5,7 @@ raises `Refused` with the words for what it would have accepted.
 """
 
 import ipaddress
+import os
 import re
 from pathlib import Path
 from typing import TypeGuard
@@ -26,6 +27,15 @@ HOST_NAME = re.compile(
 OWN_KEY = re.compile(r"sa-[\w-]{20,}")  # a key made by this product
 SQLITE_FORM = "sqlite:///path/to/file.db"
 POSTGRES_FORM = "postgresql://user:password@host:5432/name"
+HISTORY_FORM = (
+    "redis://host:6379/0, rediss://host:6379/0, kafka://host:9092, "
+    "postgresql://user:password@host:5432/name or sqlite:///path/to/file.db, or several of them "
+    "with commas between them"
+)
+HISTORY_COMMA = re.compile(r",\s*(?=[A-Za-z][\w+]*:/)")  # not one between a Kafka's brokers
+HISTORY_PORTS = {"redis": 6379, "kafka": 9092, "postgresql": 5432}
+# Options that do not say which store it is, and those that nobody else shall read.
+PRIVATE_OPTION = re.compile(r"patience=|[^=]*(pass|secret|token|credential|user)", re.IGNORECASE)
 # What the same address is called elsewhere; the first is how it is passed on.
 POSTGRES_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
@@ -131,11 +141,55 @@ def postgres_place(url: str) -> str:
     return f"{parts.netloc.rpartition('@')[2] or 'localhost'}{parts.path}"
 
 
-def no_urls(value: object) -> tuple[str, ...]:
-    """No stores: copying histories elsewhere is still to come, and must not fail silently."""
-    if value == []:
-        return ()
-    raise Refused("nothing; this version cannot copy histories to other stores yet, leave it out")
+def history_urls(value: object) -> tuple[str, ...]:
+    """Addresses of stores that get copies, one after the other or as a list; each store once."""
+    urls = HISTORY_COMMA.split(value.rstrip(", \n")) if isinstance(value, str) else value
+    if not isinstance(urls, list):  # of TOML
+        raise Refused(f"{HISTORY_FORM}, in quotes")
+    accepted: dict[str, str] = {}
+    for number, url in enumerate(urls, 1):
+        plain = text(url, HISTORY_FORM).strip()
+        try:
+            place = history_place(plain)
+        except (ValueError, KeyError):  # `Refused`, a broken IPv6 address, another scheme
+            raise Refused(f"{HISTORY_FORM}; number {number} is none of these") from None
+        if place in accepted:
+            raise Refused(f"each store once; number {number} has been named before")
+        accepted[place] = plain
+    return tuple(accepted.values())
+
+
+def history_kind(url: str) -> str:
+    """What kind of store is at an address, in one word."""
+    scheme = url.partition("://")[0].lower()
+    return {"rediss": "redis", **dict.fromkeys(POSTGRES_SCHEMES, "postgresql")}.get(scheme, scheme)
+
+
+def history_place(url: str) -> str:
+    """Which store is at an address, in one way only and without anything secret."""
+    kind, rest, parts = history_kind(url), url.partition("://")[2], urlsplit(url)
+    public = [option for option in parts.query.split("&") if not PRIVATE_OPTION.match(option)]
+    query = "?" + "&".join(sorted(public))
+    if kind == "sqlite":
+        file = rest.partition("?")[0]
+        database_url(f"sqlite://{file}")
+        return f"sqlite:///{os.path.abspath(file[1:])}{query}"
+    host, port, path = parts.netloc.rpartition("@")[2].lower(), HISTORY_PORTS[kind], parts.path
+    if kind == "postgresql":
+        _postgres_url(rest)
+        host = host or "localhost"  # or a socket, which the query names
+    if kind == "redis" and path in ("", "/"):
+        path = "/0"
+    hosts = host.split(",") if kind == "kafka" else [host]
+    together = ",".join(sorted(_with_port(one, port) for one in hosts))
+    return f"{kind}://{together}{path.rstrip('/')}{query}"
+
+
+def _with_port(host: str, port: int) -> str:
+    parts = urlsplit(f"//{host}")
+    if not parts.hostname or parts.port == 0 or not re.fullmatch(r"[\w.:\[\]-]+", host, re.ASCII):
+        raise Refused("a host")
+    return f"[{parts.hostname}]:{parts.port or port}"
 
 
 def folder(value: object) -> Path:

@@ -49,7 +49,7 @@ class Settings:
     openai_assistant_id: str | None = None
     assistant_api_key: str | None = field(default=None, repr=False)
     database_url: str | None = field(default=None, repr=False)
-    history_urls: tuple[str, ...] = ()
+    history_urls: tuple[str, ...] = field(default=(), repr=False)
     host: str = "127.0.0.1"
     port: int = 8501
     streaming: bool = True
@@ -95,7 +95,7 @@ class Settings:
                 "ASSISTANT_API_KEY", values.own_api_key, None, secret=True
             ),
             database_url=given.read("DATABASE_URL", values.database_url, None),
-            history_urls=given.read("HISTORY_URLS", values.no_urls, ()),
+            history_urls=given.read("HISTORY_URLS", values.history_urls, (), secret=True),
             host=given.read("HOST", values.host, cls.host, server_option="address"),
             port=given.read("PORT", values.port, cls.port, server_option="port"),
             streaming=given.read("ASSISTANT_STREAMING", values.boolean, cls.streaming),
@@ -107,7 +107,7 @@ class Settings:
             role=ROLES[flags.get("ROLE")],
         )
         settings = _with_models(_with_limits(settings, given), given)
-        problems = [*given.problems, *_mistaken_for_upstream(settings)]
+        problems = [*given.problems, *_mistaken_for_upstream(settings), *_copied_home(settings)]
         if problems:
             raise SettingsError(*problems)
         return settings
@@ -146,6 +146,14 @@ def _mistaken_for_upstream(settings: Settings) -> Iterator[str]:
             "OPENAI_API_KEY is a key of this server, for programs that call it; "
             "set it only where they run, or to a model server's key"
         )
+
+
+def _copied_home(settings: Settings) -> Iterator[str]:
+    """Say where copies would go where the chats are: one would keep the other waiting."""
+    own = settings.database_url or f"sqlite:///{settings.data_dir / 'assistant.db'}"
+    places = [values.history_place(url).partition("?")[0] for url in settings.history_urls]
+    if values.history_place(own).partition("?")[0] in places:
+        yield "HISTORY_URLS names this server's own database; name another one for the copies"
 
 
 def _with_limits(settings: Settings, given: "_Given") -> Settings:

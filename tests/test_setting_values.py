@@ -81,7 +81,6 @@ def refusal(
         ("DATABASE_URL", "sqlite:///", "sqlite:///path/to/file.db"),
         ("DATABASE_URL", "sqlite:///:memory:", "sqlite:///path/to/file.db"),
         ("DATABASE_URL", "sqlite:///chats.db?mode=ro", "sqlite:///path/to/file.db"),
-        ("HISTORY_URLS", "redis://localhost", "cannot copy histories to other stores yet"),
         ("DATA_DIR", "~nobody-of-this-name/chats", "no such user has a home folder here"),
         ("DATA_DIR", "a\nb", "the path of a folder"),
     ],
@@ -106,8 +105,9 @@ def test_a_wrong_value_is_refused_with_its_name_place_and_what_is_accepted(
         ("OPENAI_API_KEY", 1234),
         ("ASSISTANT_API_KEY", 1234567890123456),
         ("OPENAI_BASE_URL", {"url": "http://localhost"}),
-        ("HISTORY_URLS", ["redis://localhost"]),
+        ("HISTORY_URLS", ["redis://localhost", 7]),
         ("HISTORY_URLS", False),
+        ("HISTORY_URLS", {"redis": "redis://localhost"}),
         ("DATA_DIR", 7),
         ("ASSISTANT_STREAMING", 2),
         ("FALLBACK_MODELS", [1]),
@@ -122,6 +122,75 @@ def test_a_value_of_the_wrong_type_is_refused(name: str, value: object) -> None:
     problem = refusal(secrets={name: value})
 
     assert problem.startswith(f"{name} (secrets.toml) is ")
+
+
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [
+        ("mongodb://:hunter2@db", "number 1 is none of these"),
+        ("redis://cache,http://:hunter2@db", "number 2 is none of these"),
+        ("redis://cache, ,kafka://queue", "number 1 is none of these"),
+        ("redis://", "number 1 is none of these"),
+        ("redis://:hunter2@[::1", "number 1 is none of these"),
+        ("redis://:hunter2@cache:port", "number 1 is none of these"),
+        ("sqlite:///", "number 1 is none of these"),
+        ("sqlite:///:memory:", "number 1 is none of these"),
+        ("postgresql+asyncpg://me:hunter2@db/chats", "number 1 is none of these"),
+        ("postgresql://me:hunter2@db", "number 1 is none of these"),
+        ("redis://:hunter2@cache,redis://cache:6379/0", "number 2 has been named before"),
+        ("rediss://cache/,REDIS://CACHE", "number 2 has been named before"),
+        ("kafka://a:9092,b,kafka://b:9092,a", "number 2 has been named before"),
+        ("postgres://db/chats,postgresql+psycopg://me@db:5432/chats", "number 2 has been named"),
+        ("sqlite:////srv/chats.db,sqlite:////srv/../srv/chats.db", "number 2 has been named"),
+    ],
+)
+def test_a_store_that_cannot_get_copies_is_refused_by_its_number(value: str, accepted: str) -> None:
+    problem = refusal(environ={"HISTORY_URLS": value})
+
+    assert problem.startswith("HISTORY_URLS (environment) is a hidden value; accepted: ")
+    assert accepted in problem
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("redis://cache", ("redis://cache",)),
+        (" redis://a , rediss://b:7000/2 ,", ("redis://a", "rediss://b:7000/2")),
+        ("kafka://a:9092,b:9092,redis://c", ("kafka://a:9092,b:9092", "redis://c")),
+        ("sqlite:////srv/a, b.db,sqlite:///c.db", ("sqlite:////srv/a, b.db", "sqlite:///c.db")),
+        ("redis://cache/0,redis://cache/1", ("redis://cache/0", "redis://cache/1")),
+        (
+            "redis://cache?key_prefix=a:,redis://cache?key_prefix=b:",
+            ("redis://cache?key_prefix=a:", "redis://cache?key_prefix=b:"),
+        ),
+        (["postgresql://me:s%2Ccret@db/chats"], ("postgresql://me:s%2Ccret@db/chats",)),
+        (["kafka://[::1]:9092", "redis://[::1]"], ("kafka://[::1]:9092", "redis://[::1]")),
+        ([], ()),
+    ],
+)
+def test_several_stores_may_get_copies(given: object, used: tuple[str, ...]) -> None:
+    assert Settings.load({}, {}, {"HISTORY_URLS": given}).history_urls == used
+
+
+@pytest.mark.parametrize(
+    "own", ["sqlite:////srv/chats.db", "postgresql://me:secret@db/chats?sslmode=require", None]
+)
+def test_copies_are_not_kept_where_the_chats_are(own: str | None) -> None:
+    copies = {
+        None: "sqlite:////srv/assistant.db",
+        "sqlite:////srv/chats.db": "sqlite:////srv/chats.db",
+    }
+    environ = {
+        "DATA_DIR": "/srv",
+        "DATABASE_URL": own or "",
+        "HISTORY_URLS": copies.get(own, "redis://cache,postgres://you:hunter2@DB:5432/chats"),
+    }
+
+    problem = refusal(environ=environ)
+
+    assert problem.startswith("HISTORY_URLS names this server's own database")
+    assert "hunter2" not in problem
 
 
 @pytest.mark.parametrize("host", ["::1", "::", "localhost", "chat.example.org", "my_box"])

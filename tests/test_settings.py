@@ -53,7 +53,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
             "ASSISTANT_API_KEY": "0123456789abcdef",
             "DATA_DIR": "/srv/chats",
             "DATABASE_URL": "sqlite:////srv/chats/chats.db",
-            "HISTORY_URLS": "",
+            "HISTORY_URLS": "redis://:p%40ss@cache:6379/0,kafka://a:9092,b:9092",
             "HOST": "0.0.0.0",
             "PORT": "9000",
             "ASSISTANT_STREAMING": "off",
@@ -88,7 +88,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
         assistant_api_key="0123456789abcdef",
         data_dir=Path("/srv/chats"),
         database_url="sqlite:////srv/chats/chats.db",
-        history_urls=(),
+        history_urls=("redis://:p%40ss@cache:6379/0", "kafka://a:9092,b:9092"),
         host="0.0.0.0",
         port=9000,
         streaming=False,
@@ -121,7 +121,7 @@ def test_every_setting_can_come_from_secrets_toml_in_the_types_of_toml() -> None
     settings = load(
         secrets={
             "OPENAI_API_KEY": KEY,
-            "HISTORY_URLS": [],
+            "HISTORY_URLS": ["redis://cache", "sqlite:////srv/copies.db"],
             "PORT": 9000,
             "ASSISTANT_STREAMING": False,
             "MESSAGE_LIMIT": 50,
@@ -133,6 +133,7 @@ def test_every_setting_can_come_from_secrets_toml_in_the_types_of_toml() -> None
     )
 
     assert settings.openai_api_key == KEY
+    assert settings.history_urls == ("redis://cache", "sqlite:////srv/copies.db")
     assert settings.fallback_models == (FallbackModel("qwen3"), FallbackModel("llama3.2"))
     assert settings.model_aliases == (("gpt-4o", "qwen3"),)
     assert settings.hosted_tools[0]["server_label"] == "s"
@@ -250,7 +251,7 @@ def test_a_key_for_other_programs_must_be_long() -> None:
         ("DATABASE_URL", "postgresql://me:hunter2"),
         ("DATABASE_URL", "postgresql:me:hunter2"),
         ("DATABASE_URL", "me:hunter2@db/chats"),
-        ("HISTORY_URLS", "redis://:hunter2@cache,kafka://me:hunter2@queue"),
+        ("HISTORY_URLS", "redis://:hunter2@cache,amqp://me:hunter2@queue"),
         ("OPENAI_BASE_URL", "https://me:hunter2@example.org/v1"),
         ("OPENAI_BASE_URL", "https://example.org/v1?key=hunter2"),
         ("OPENAI_ASSISTANT_ID", "sk-hunter2"),

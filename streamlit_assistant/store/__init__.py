@@ -21,12 +21,14 @@ from streamlit_assistant.store.files import Files
 from streamlit_assistant.store.idempotency_keys import IdempotencyKeys
 from streamlit_assistant.store.index_queue import IndexQueue
 from streamlit_assistant.store.messages import Messages
+from streamlit_assistant.store.mirror_outbox import MirrorOutbox
+from streamlit_assistant.store.mirrors import Mirrors
 from streamlit_assistant.store.model_reports import ModelReports
 from streamlit_assistant.store.postgres_chunk_index import PostgresChunkIndex
 from streamlit_assistant.store.postgres_database import PostgresDatabase
 from streamlit_assistant.store.run_queue import Limits, RunQueue
 from streamlit_assistant.store.runs import Runs
-from streamlit_assistant.store.signals import Signals
+from streamlit_assistant.store.signals import MESSAGES, Signals
 from streamlit_assistant.store.sqlite_chunk_index import SqliteChunkIndex
 from streamlit_assistant.store.sqlite_database import SqliteDatabase
 from streamlit_assistant.store.sqlite_signals import SqliteSignals
@@ -75,9 +77,11 @@ class Store:
         self.executors = Executors(self._database)
         self.api_keys = ApiKeys(self._database, clock)
         self.assistants = Assistants(self._database)
-        self.threads = Threads(self._database)
-        self.messages = Messages(self._database)
-        self.runs = Runs(self._database, clock)
+        self.threads = Threads(self._database, clock, self._note_change)
+        self.messages = Messages(self._database, clock, self._note_change)
+        self.runs = Runs(self._database, clock, self._note_change)
+        self.mirrors = Mirrors(self._database, clock)
+        self.mirror_outbox = MirrorOutbox(self._database, clock)
         self.queue = RunQueue(self._database, clock)
         self.steps = Steps(self._database)
         self.events = Events(self._database, clock)
@@ -109,3 +113,7 @@ class Store:
     async def close(self) -> None:
         """Close every connection."""
         await self._database.close()
+
+    def _note_change(self) -> None:
+        if self.mirrors.are_expected:
+            self.signals.announce(MESSAGES)

@@ -1,14 +1,16 @@
 """Messages in the database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarSelect, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import InvalidRequest, NotFound
-from streamlit_assistant.records import Message, MessageStatus, Page, PageQuery
+from streamlit_assistant.records import Clock, Message, MessageStatus, Page, PageQuery
 from streamlit_assistant.store.database import Database
+from streamlit_assistant.store.langchain_ids import held_already
+from streamlit_assistant.store.mirror_changes import IS_MIRRORED, note_messages, note_removed
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
 from streamlit_assistant.store.tables import IS_ACTIVE, messages, runs, threads
@@ -25,6 +27,7 @@ _NOTED = (
         message_count=threads.c.message_count + bindparam("noted_count"),
         title=func.coalesce(threads.c.title, bindparam("noted_title")),
     )
+    .returning(IS_MIRRORED)
 )
 _LOCKED_THREAD = select(threads.c.seq).where(threads.c.id == bindparam("id")).with_for_update()
 TITLE_LENGTH = 60  # characters of the first question that name a thread
@@ -33,19 +36,31 @@ TITLE_LENGTH = 60  # characters of the first question that name a thread
 class Messages:
     """The `messages` table."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock, on_change: Callable[[], None]) -> None:
+        """`on_change` is called when messages have been stored or removed."""
         self._database = database
+        self._clock = clock
+        self._on_change = on_change
 
     async def add(self, message: Message) -> Message:
-        """Append to the thread; refused while a run is active on it."""
+        """Append to the thread; refused while a run is active on it.
 
-        async def add(connection: AsyncConnection) -> None:
-            await _lock_thread(connection, message.thread_id)
-            await _refuse_while_run_is_active(connection, message.thread_id)
-            await insert_messages(connection, message.thread_id, [message])
+        Returns the message that the thread holds: another one if it has its LangChain id already.
+        """
+        [held] = await self.add_all(message.thread_id, [message])
+        return held
 
-        await self._database.transact(add)
-        return message
+    async def add_all(self, thread_id: str, new: Sequence[Message]) -> list[Message]:
+        """Append several to the thread, as `add` does each: all of them in a row, or none."""
+
+        async def add(connection: AsyncConnection) -> list[Message]:
+            await _lock_thread(connection, thread_id)
+            await _refuse_while_run_is_active(connection, f"add messages to {thread_id}", thread_id)
+            return await insert_messages(connection, thread_id, new)
+
+        held = await self._database.transact(add)
+        self._on_change()
+        return held
 
     async def get(self, thread_id: str, message_id: str) -> Message:
         """Return one message, or raise `NotFound`."""
@@ -87,7 +102,7 @@ class Messages:
                 raise InvalidRequest(
                     f"Can't delete message {message_id} while a run {message.run_id} is active."
                 )
-            await connection.execute(delete(messages).where(*_of(thread_id, message_id)))
+            await _delete(connection, thread_id, int(self._clock()), messages.c.id == message_id)
             await connection.execute(
                 update(threads)
                 .where(threads.c.id == thread_id)
@@ -98,6 +113,23 @@ class Messages:
             )
 
         await self._database.transact(remove)
+        self._on_change()
+
+    async def delete_all(self, thread_id: str) -> None:
+        """Remove every message of the thread; refused while a run is active on it."""
+
+        async def remove(connection: AsyncConnection) -> None:
+            await _lock_thread(connection, thread_id)
+            what = f"delete the messages of {thread_id}"
+            await _refuse_while_run_is_active(connection, what, thread_id)
+            await _delete(connection, thread_id, int(self._clock()))
+            emptied = {"last_message_seq": 0, "message_count": 0, "title": None}
+            await connection.execute(
+                update(threads).where(threads.c.id == thread_id).values(emptied)
+            )
+
+        await self._database.transact(remove)
+        self._on_change()
 
     async def newest(self, thread_id: str, limit: int, but_run: str | None = None) -> list[Message]:
         """Return the last messages of the thread, oldest first, without those of one run."""
@@ -123,12 +155,28 @@ class Messages:
 
 async def insert_messages(
     connection: AsyncConnection, thread_id: str, new: Sequence[Message]
-) -> None:
-    """Append messages and note the thread's activity, in the caller's transaction."""
+) -> list[Message]:
+    """Append messages and note the thread's activity, in the caller's transaction.
+
+    Returns them as the thread holds them: what it has already by its LangChain id is not added.
+    """
     if not new:
-        return
+        return []
     # Two who append at once do so one after the other, in the order of their messages' numbers.
     await _lock_thread(connection, thread_id)
+    held = await held_already(connection, thread_id, new)
+    added: list[Message] = []
+    for message in new:
+        if message.langchain_id is None or message.langchain_id not in held:
+            added.append(message)
+            if message.langchain_id is not None:
+                held[message.langchain_id] = message
+    if added:
+        await _append(connection, thread_id, added)
+    return [held.get(message.langchain_id or "", message) for message in new]
+
+
+async def _append(connection: AsyncConnection, thread_id: str, new: Sequence[Message]) -> None:
     await connection.execute(insert(messages), [to_row(messages, message) for message in new])
     noted = {
         "noted_thread": thread_id,
@@ -136,8 +184,18 @@ async def insert_messages(
         "noted_count": len(new),
         "noted_title": next((_title(m) for m in new if m.role == "user"), "") or None,
     }
-    await connection.execute(_NOTED, noted)
+    if (await connection.execute(_NOTED, noted)).scalar():
+        await note_messages(connection, new)
     await attach_to_thread(connection, thread_id, new)
+
+
+async def _delete(
+    connection: AsyncConnection, thread_id: str, now: int, *where: ColumnElement[bool]
+) -> None:
+    gone = delete(messages).where(messages.c.thread_id == thread_id, *where)
+    rows = (await connection.execute(gone.returning(messages.c.id, IS_MIRRORED))).all()
+    removed = [row.id for row in rows if row.is_mirrored]
+    await note_removed(connection, thread_id, removed, now)
 
 
 async def _lock_thread(connection: AsyncConnection, thread_id: str) -> None:
@@ -169,10 +227,12 @@ def _title(message: Message) -> str:
     return words if len(words) <= TITLE_LENGTH else words[: TITLE_LENGTH - 1].rstrip() + "…"
 
 
-async def _refuse_while_run_is_active(connection: AsyncConnection, thread_id: str) -> None:
+async def _refuse_while_run_is_active(
+    connection: AsyncConnection, what: str, thread_id: str
+) -> None:
     run_id = await active_run_id(connection, thread_id)
     if run_id is not None:
-        raise InvalidRequest(f"Can't add messages to {thread_id} while a run {run_id} is active.")
+        raise InvalidRequest(f"Can't {what} while a run {run_id} is active.")
 
 
 async def active_run_id(

@@ -24,6 +24,7 @@ from streamlit_assistant.store.database import Database
 from streamlit_assistant.store.events import insert_events
 from streamlit_assistant.store.fence import Fence, move
 from streamlit_assistant.store.messages import active_run_id, insert_messages
+from streamlit_assistant.store.mirror_changes import IS_MIRRORED, note_messages
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
 from streamlit_assistant.store.run_queue import Limits, make_room, may_begin
@@ -35,7 +36,9 @@ _OF_THREAD = select(runs).where(
     runs.c.thread_id == bindparam("thread_id"), runs.c.id == bindparam("id")
 )
 _OF_OWNER = _OF_THREAD.where(runs.c.owner == bindparam("owner"))
-_REPLACED_MESSAGE = update(messages).where(messages.c.id == bindparam("replaced"))
+_REPLACED_MESSAGE = (
+    update(messages).where(messages.c.id == bindparam("replaced")).returning(IS_MIRRORED)
+)
 _REPLACED_STEP = update(run_steps).where(run_steps.c.id == bindparam("replaced"))
 DEFAULT_LIMITS = Limits()
 
@@ -51,9 +54,11 @@ class Added:
 class Runs:
     """The `runs` table, and what an executor writes beside it in the same transaction."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, on_change: Callable[[], None]) -> None:
+        """`on_change` is called when messages have been stored."""
         self._database = database
         self._clock = clock
+        self._on_change = on_change
 
     async def add(
         self,
@@ -88,7 +93,9 @@ class Runs:
             await insert_events(connection, run.id, events, run.created_at)
             return Added(events, stored is leased)
 
-        return await self._database.transact(add)
+        added = await self._database.transact(add)
+        self._on_change()
+        return added
 
     async def of(self, owner: str, thread_id: str, run_id: str) -> Run:
         """Return the owner's run, or raise `NotFound` for what is unknown: thread or run."""
@@ -213,6 +220,8 @@ class Runs:
                 await _replace(connection, record)
 
         await self._database.transact(save)
+        if any(isinstance(record, Message) for record in (*new, *changed)):
+            self._on_change()
 
 
 async def _insert(connection: AsyncConnection, record: Message | RunStep) -> None:
@@ -227,7 +236,9 @@ async def _replace(connection: AsyncConnection, record: Message | RunStep) -> No
     columns = to_row(messages if is_message else run_steps, record)
     del columns["metadata"]  # the client's alone, which may have changed it meanwhile
     query = _REPLACED_MESSAGE if is_message else _REPLACED_STEP
-    await connection.execute(query, {**columns, "replaced": record.id})
+    replaced = await connection.execute(query, {**columns, "replaced": record.id})
+    if isinstance(record, Message) and replaced.scalar():
+        await note_messages(connection, [record])
 
 
 async def _refuse_second_run(connection: AsyncConnection, thread_id: str) -> None:

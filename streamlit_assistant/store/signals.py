@@ -1,8 +1,9 @@
 """What processes tell each other: that something has changed, never what.
 
 Every process hears the topics that others send: `run:ID`, `work` (a run waits), `files` (a file
-waits), `processes` (one came or went). `*` says that anything may have been missed. Nobody may
-rely on being told: whoever waits for something looks for itself now and then as well.
+waits), `messages` (some are to be copied), `processes` (one came or went). `*` says that anything
+may have been missed. Nobody may rely on being told: whoever waits for something looks for itself
+now and then as well.
 """
 
 from abc import ABC, abstractmethod
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 EVERYTHING = "*"
 WORK = "work"
 FILES = "files"
+MESSAGES = "messages"
 PROCESSES = "processes"
 _RUN = "run:"
 
@@ -38,6 +40,11 @@ class Signals(ABC):
     def hear(self, listener: Heard) -> None:
         """Have a listener called with every topic that other processes send."""
         self._listeners.append(listener)
+
+    def announce(self, topic: str) -> None:
+        """Tell whoever listens in this process, and the other processes soon."""
+        self._tell(topic)
+        self.send(topic)
 
     @abstractmethod
     def send(self, *topics: str) -> None:

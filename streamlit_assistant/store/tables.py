@@ -33,6 +33,7 @@ Whole = BigInteger().with_variant(Integer, "sqlite")
 ACTIVE_STATUSES = ("queued", "in_progress", "requires_action", "cancelling")
 # To the letter the condition of the partial indexes: only a query that repeats it uses them.
 IS_ACTIVE = text(f"status IN {ACTIVE_STATUSES}")
+IS_TEMPORARY = text('"temporary"')
 
 
 def seq_column() -> Column[int]:
@@ -101,7 +102,15 @@ threads = Table(
     # The `seq` of the newest message: orders threads by activity, finer than seconds.
     Column("last_message_seq", Whole, nullable=False, server_default="0"),
     Column("message_count", Whole, nullable=False, server_default="0"),
+    # In no list, and gone by itself once it has been left.
+    Column("temporary", Boolean(create_constraint=False), nullable=False, server_default=false()),
     Index(None, "owner", "last_message_seq", "seq"),
+    Index(
+        "ix_threads_temporary",
+        "last_active_at",
+        sqlite_where=IS_TEMPORARY,
+        postgresql_where=IS_TEMPORARY,
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -124,8 +133,20 @@ messages = Table(
     Column("metadata", JSON, nullable=False),
     # What the model thought before it answered, where it says so.
     Column("reasoning", Text),
+    # A message as LangChain had it, where role and content do not say all of it.
+    Column("langchain", JSON(none_as_null=True)),
+    # Its id there, under which a thread takes a message only once.
+    Column("langchain_id", String(64)),
     Index(None, "thread_id", "seq"),
     Index(None, "run_id"),
+    Index(
+        "uq_messages_langchain_id",
+        "thread_id",
+        "langchain_id",
+        unique=True,
+        sqlite_where=text("langchain_id IS NOT NULL"),
+        postgresql_where=text("langchain_id IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -1,6 +1,6 @@
 """Threads in the database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
@@ -8,13 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.errors import NotFound
 from streamlit_assistant.file_records import FilledVectorStore
-from streamlit_assistant.records import Message, Page, PageQuery, Thread
+from streamlit_assistant.records import Clock, Message, Page, PageQuery, Thread
 from streamlit_assistant.store.attached_files import insert_vector_store
 from streamlit_assistant.store.database import Database
 from streamlit_assistant.store.messages import active_run_id, insert_messages
+from streamlit_assistant.store.mirror_changes import note_cleared
 from streamlit_assistant.store.pages import read_page
 from streamlit_assistant.store.rows import to_record, to_row
 from streamlit_assistant.store.tables import threads
+from streamlit_assistant.store.temporary_threads import expire_made_files, forget_left
 
 _OF_OWNER = select(threads).where(
     threads.c.owner == bindparam("owner"), threads.c.id == bindparam("id")
@@ -25,8 +27,11 @@ _LOCKED_OF_OWNER = _OF_OWNER.with_for_update()
 class Threads:
     """The `threads` table."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock, on_change: Callable[[], None]) -> None:
+        """`on_change` is called when messages have been stored or removed."""
         self._database = database
+        self._clock = clock
+        self._on_change = on_change
 
     async def add(
         self,
@@ -43,7 +48,9 @@ class Threads:
             await insert_thread(connection, thread, messages, stores)
             return await find_thread(connection, thread.owner, thread.id)
 
-        return await self._database.transact(add)
+        stored = await self._database.transact(add)
+        self._on_change()
+        return stored
 
     async def get(self, owner: str, thread_id: str) -> Thread:
         """Return the owner's thread, or raise `NotFound`."""
@@ -51,7 +58,10 @@ class Threads:
             return await find_thread(connection, owner, thread_id)
 
     async def page(self, owner: str, query: PageQuery) -> Page[Thread]:
-        """Return a page of the owner's threads that hold messages, by their last activity."""
+        """Return a page of the owner's threads that hold messages, by their last activity.
+
+        Temporary ones are in no list.
+        """
         async with self._database.read() as connection:
             return await read_page(
                 connection,
@@ -60,6 +70,7 @@ class Threads:
                 query,
                 threads.c.owner == owner,
                 threads.c.last_message_seq > 0,
+                ~threads.c.temporary,
                 noun="thread",
                 by=("last_message_seq", "seq"),
             )
@@ -95,12 +106,23 @@ class Threads:
         async def remove(connection: AsyncConnection) -> str | None:
             # First what ends its run would lock first; it locks the thread after that as well.
             await active_run_id(connection, thread_id, lock=True)
-            await find_thread(connection, owner, thread_id, lock=True)
+            thread = await find_thread(connection, owner, thread_id, lock=True)
             run_id = await active_run_id(connection, thread_id)
+            if thread.temporary:
+                await expire_made_files(connection, thread_id)
             await connection.execute(query)
+            if not thread.temporary:
+                await note_cleared(connection, thread_id, int(self._clock()))
             return run_id
 
-        return await self._database.transact(remove)
+        locked_by = await self._database.transact(remove)
+        self._on_change()
+        return locked_by
+
+    async def forget_left(self, since: int) -> None:
+        """Remove the temporary threads in which nothing has happened since a time."""
+        while await self._database.transact(lambda connection: forget_left(connection, since)):
+            pass
 
 
 async def insert_thread(

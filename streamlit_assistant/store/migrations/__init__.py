@@ -1,3 +1,3 @@
 """The migrations of the schema, applied in order by Alembic."""
 
-HEAD = "0004"  # the revision that this version of the code expects
+HEAD = "0005"  # the revision that this version of the code expects
