@@ -46,12 +46,14 @@ def assistant(record: Assistant) -> JSON:
 
 def thread(record: Thread) -> JSON:
     """Return the `thread` object."""
+    extension = {"temporary": True} if record.temporary else {}
     return {
         "id": record.id,
         "object": "thread",
         "created_at": record.created_at,
         "metadata": dict(record.metadata),
         "tool_resources": record.tool_resources,
+        **extension,
     }
 
 
@@ -67,7 +69,9 @@ def listed_thread(record: Thread) -> JSON:
 def message(record: Message) -> JSON:
     """Return the `thread.message` object."""
     reason = record.incomplete_reason
-    extension = {"reasoning": record.reasoning} if record.reasoning else {}
+    extension: JSON = {"reasoning": record.reasoning} if record.reasoning else {}
+    if record.langchain:
+        extension["langchain"] = record.langchain
     return {
         "id": record.id,
         "object": "thread.message",

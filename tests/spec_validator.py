@@ -45,7 +45,19 @@ EXTENSIONS: dict[str, dict[str, Any]] = {
             "items": {"type": "object", "required": ["code", "message", "details"]},
         }
     },
-    "MessageObject": {"reasoning": {"type": "string", "minLength": 1}},
+    "ThreadObject": {"temporary": {"const": True}},
+    "MessageObject": {
+        "reasoning": {"type": "string", "minLength": 1},
+        "langchain": {
+            "type": "object",
+            "required": ["type", "data"],
+            "properties": {
+                "type": {"type": "string", "minLength": 1},
+                "data": {"type": ["object", "string"]},
+            },
+            "additionalProperties": False,
+        },
+    },
     "RunCompletionUsage": _USAGE,
     "RunStepCompletionUsage": _USAGE,
 }

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from streamlit_assistant.api.fields import ImageFilePart, ImageUrlPart, TextPart
+from streamlit_assistant.api.langchain_fields import langchain_id
 from streamlit_assistant.api.requests import CreateMessage, CreateThread
 from streamlit_assistant.errors import InvalidRequest
 from streamlit_assistant.records import JSON, Message, Thread, new_id
@@ -42,6 +43,8 @@ def to_message(body: CreateMessage, thread_id: str, now: int, where: str = "") -
         completed_at=now,
         attachments=to_json(body.attachments) or [],
         metadata=body.metadata or {},
+        langchain=dict(body.langchain) if body.langchain else None,
+        langchain_id=langchain_id(body.langchain) if body.langchain else None,
     )
 
 
@@ -65,6 +68,7 @@ def to_thread(
         metadata=body.metadata or {},
         tool_resources=tool_resources,
         last_active_at=now,
+        temporary=bool(body.temporary),
     )
     return thread, to_messages(body.messages, thread.id, now, f"{where}messages")
 
@@ -76,6 +80,8 @@ def _content(body: CreateMessage, param: str) -> list[JSON]:
         else [_part(part) for part in body.content]
     )
     if not any(_says_something(part) for part in parts):
+        if body.langchain:
+            return []  # such as what a tool returned that returns nothing
         raise InvalidRequest(
             "Message content must be non-empty.", param=param, code="invalid_value"
         )

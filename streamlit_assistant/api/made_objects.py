@@ -12,7 +12,7 @@ _KINDS = {
     "vector_stores": "vs_",
     "file_batches": "vsfb_",
 }
-_VERBS = frozenset({"cancel", "complete", "probe", "submit_tool_outputs"})
+_VERBS = frozenset({"batch", "cancel", "complete", "probe", "submit_tool_outputs"})
 _STREAMS = frozenset({"runs", "submit_tool_outputs"})
 _THREAD_AND_RUN = ["threads", "runs"]
 

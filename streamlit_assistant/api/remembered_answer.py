@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Message, Send
 
 from streamlit_assistant.api.hashed_body import HashedBody
+from streamlit_assistant.api.private_answers import is_private
 from streamlit_assistant.store.idempotency_keys import Claim, IdempotencyKeys, KeyedRequest
 
 MOST_REMEMBERED = 1024 * 1024  # bytes; what a longer answer was about is looked at again instead
@@ -21,7 +22,8 @@ class RememberedAnswer:
     """Stands in for the `send` of a request whose answer is known to be the right one.
 
     A whole answer is held back until it is stored. Of a stream only its address is: what it says
-    can be had again there. Errors are passed on and not remembered.
+    can be had again there; of a private answer only that there was one. Errors are passed on and
+    not remembered.
     """
 
     def __init__(self, keys: IdempotencyKeys, claim: Claim, body: HashedBody, send: Send) -> None:
@@ -56,7 +58,8 @@ class RememberedAnswer:
 
     async def _end(self, start: Message) -> None:
         answer = bytes(self._answer)
-        await self._remember(start, answer if len(answer) <= MOST_REMEMBERED else None)
+        may_keep = len(answer) <= MOST_REMEMBERED and not is_private(pairs(start))
+        await self._remember(start, answer if may_keep else None)
         await self._send(start)
         await self._send({"type": "http.response.body", "body": answer})
 

@@ -20,6 +20,7 @@ from streamlit_assistant.api.fields import (
     ToolResources,
     TopP,
 )
+from streamlit_assistant.api.langchain_fields import LangChainMessage
 from streamlit_assistant.api.run_fields import ResponseFormat, Truncation
 from streamlit_assistant.api.tool_fields import RunTools, ToolChoice, Tools
 from streamlit_assistant.api.validation import M, parse
@@ -77,6 +78,7 @@ class CreateMessage(Body):
     content: Content
     attachments: Annotated[list[Attachment], Field(max_length=500, fail_fast=True)] | None = None
     metadata: Metadata | None = None
+    langchain: LangChainMessage | None = None  # our extension
 
 
 class ModifyMessage(Body):
@@ -88,12 +90,19 @@ class ModifyMessage(Body):
 Messages = Annotated[list[CreateMessage], Field(max_length=MOST_MESSAGES, fail_fast=True)]
 
 
+class CreateMessages(Body):
+    """`POST /threads/{thread_id}/messages/batch`"""
+
+    messages: Messages
+
+
 class CreateThread(Body):
-    """`POST /threads`"""
+    """`POST /threads`; `temporary` is our extension: a thread that is not to be kept."""
 
     messages: Messages = Field(default_factory=list)
     tool_resources: ToolResources | None = None
     metadata: Metadata | None = None
+    temporary: bool | None = None
 
 
 class ModifyThread(Body):

@@ -1,4 +1,4 @@
-"""What an assistant asks for in its metadata, beyond the protocol: it goes with each run."""
+"""What is asked of a run beyond the protocol, mostly in its assistant's metadata."""
 
 import re
 from collections.abc import Sequence
@@ -8,12 +8,16 @@ from streamlit_assistant.hosted_tools import ACCEPTED, read_hosted_tools
 from streamlit_assistant.records import JSON, Assistant
 
 HOSTED_TOOLS, FALLBACK_MODELS = "hosted_tools", "fallback_models"
+TEMPORARY = "temporary"
 
 
-def run_options(assistant: Assistant, hosted_tools: Sequence[JSON]) -> JSON:
+def run_options(
+    assistant: Assistant, hosted_tools: Sequence[JSON], *, temporary: bool = False
+) -> JSON:
     """Return a run's options; `hosted_tools` are the site's, which an assistant may override.
 
-    Raises `InvalidRequest` where its metadata cannot be understood.
+    The run of a `temporary` thread knows that it is one. Raises `InvalidRequest` where the metadata
+    cannot be understood.
     """
     options: JSON = {}
     tools = _hosted(assistant) if HOSTED_TOOLS in assistant.metadata else list(hosted_tools)
@@ -21,6 +25,8 @@ def run_options(assistant: Assistant, hosted_tools: Sequence[JSON]) -> JSON:
         options[HOSTED_TOOLS] = tools
     if models := re.findall(r"[^\s,]+", assistant.metadata.get(FALLBACK_MODELS, "")):
         options[FALLBACK_MODELS] = models
+    if temporary:
+        options[TEMPORARY] = True
     return options
 
 

@@ -18,6 +18,7 @@ from streamlit_assistant.api.polling import (
     is_poll_helper,
     poll_headers,
 )
+from streamlit_assistant.api.private_answers import run_answer
 from streamlit_assistant.api.query import check_id, check_include, page_query, path_id
 from streamlit_assistant.api.requests import (
     CreateRun,
@@ -89,7 +90,7 @@ class RunEndpoints:
         assistant = await self._assistant(request, body.assistant_id)
         now = int(self._clock())
         run = to_run(body, assistant, thread.id, now, self._run_seconds)
-        options = run_options(assistant, self._hosted_tools)
+        options = self._options(assistant, thread)
         run = replace(run, includes_results=includes_results, options=options)
         more = to_messages(body.additional_messages or (), thread.id, now, "additional_messages")
         return await self._start(request, bool(body.stream), run, more)
@@ -106,7 +107,7 @@ class RunEndpoints:
         resources, more_stores = await links.resources(mine, new.tool_resources, expiring=True)
         thread, messages = to_thread(new, mine, now, resources, "thread.")
         run = to_run(body, assistant, thread.id, now, self._run_seconds, own)
-        run = replace(run, options=run_options(assistant, self._hosted_tools))
+        run = replace(run, options=self._options(assistant, thread))
         made = [*stores, *more_stores]
         return await self._start(request, bool(body.stream), run, messages, thread, made)
 
@@ -136,7 +137,7 @@ class RunEndpoints:
         changes = {"metadata": body.metadata or {}} if sent else {}
         changed = await self._store.runs.modify(run.thread_id, run.id, changes)
         self._executor.note_metadata(run.id, changed.metadata)
-        return JSONResponse(responses.run(changed))
+        return run_answer(changed)
 
     async def submit(self, request: Request) -> Response:
         """`POST /threads/{thread_id}/runs/{run_id}/submit_tool_outputs`"""
@@ -147,12 +148,12 @@ class RunEndpoints:
         resumed = await self._executor.submit(run.thread_id, run.id, outputs)
         if body.stream:
             return self._streamed(request, resumed, heartbeat, resumed.last_event)
-        return JSONResponse(responses.run(resumed))
+        return run_answer(resumed)
 
     async def cancel(self, request: Request) -> JSONResponse:
         """`POST /threads/{thread_id}/runs/{run_id}/cancel`"""
         run = await self._run(request)
-        return JSONResponse(responses.run(await self._executor.cancel(run.thread_id, run.id)))
+        return run_answer(await self._executor.cancel(run.thread_id, run.id))
 
     async def events(self, request: Request) -> Response:
         """`GET /threads/{thread_id}/runs/{run_id}/events`, our extension.
@@ -178,7 +179,7 @@ class RunEndpoints:
         self._links.stored(messages, stores)
         if stream:
             return self._streamed(request, run, heartbeat)
-        return JSONResponse(responses.run(run))
+        return run_answer(run)
 
     def _streamed(self, request: Request, run: Run, heartbeat: float, after: int = 0) -> Response:
         standing = partial(self._standing, run)
@@ -198,6 +199,9 @@ class RunEndpoints:
             return None  # the stream will say so
         rest = (each for each in now.notices if each["code"] == WAITING)
         return next((f"resting {each['details'].get('seconds', 0)}" for each in rest), None)
+
+    def _options(self, assistant: Assistant, thread: Thread) -> JSON:
+        return run_options(assistant, self._hosted_tools, temporary=thread.temporary)
 
     async def _assistant(self, request: Request, assistant_id: str) -> Assistant:
         check_id(request, "assistant_id", assistant_id)

@@ -28,7 +28,7 @@ from streamlit_assistant.records import JSON
 
 LARGEST = 1_000_000  # bytes of an answer worth keeping
 # Not asked of the model: ids for logs, and an answer that is under way already.
-_UNASKED = ("trace", "resume")
+_UNASKED = ("trace", "resume", "private")
 _WHOLE = (FinishReason.STOP, FinishReason.TOOL_CALLS)
 _NOTICE = Noticed(
     "cached", "The same was asked a short while ago: this answer is the one that was given then."
@@ -51,7 +51,8 @@ class CachedProvider:
     """Answers what was asked before as it was answered then; all else is the provider's.
 
     What the model server does beyond answering is never left out: requests with hosted tools are
-    always asked. Made for one run: once another model stands in for it, nothing is kept.
+    always asked, and so are private ones, of which nothing is to be kept. Made for one run: once
+    another model stands in for it, nothing is kept.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class CachedProvider:
 
     def _may_know(self, request: ModelRequest) -> bool:
         is_plain = not request.hosted_tools and request.resume is None
-        return self._seconds > 0 and self._is_own and is_plain
+        return self._seconds > 0 and self._is_own and is_plain and not request.private
 
     def _key(self, request: ModelRequest) -> str:
         asked = {name: value for name, value in asdict(request).items() if name not in _UNASKED}

@@ -63,7 +63,8 @@ class ModelRequest:
     one of the `hosted_tools`: tools of the Responses API that the model server executes itself.
     `trace` are ids for the server's logs. `refused` are parameters, by their name on the wire, that
     this model does not accept. `resume` is the id of an answer (`Begun`) that the server is writing
-    or has written already: it is read from its beginning, and nothing new is asked for.
+    or has written already: it is read from its beginning, and nothing new is asked for. What is
+    `private` is kept nowhere, neither here nor by the model server as far as it can be told so.
     """
 
     model: str
@@ -81,6 +82,7 @@ class ModelRequest:
     trace: Mapping[str, str] = field(default_factory=dict)
     refused: frozenset[str] = frozenset()
     resume: str | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from streamlit_assistant.runs.channel import Channel
 from streamlit_assistant.runs.events import EventHub
 from streamlit_assistant.runs.execute_run import RunExecution, Stop, all_ended
 from streamlit_assistant.runs.figures import Figures
-from streamlit_assistant.runs.housekeeping import end_overdue, forget_old
+from streamlit_assistant.runs.housekeeping import chores
 from streamlit_assistant.runs.journal import EventWriter, Journal
 from streamlit_assistant.runs.membership import Membership
 from streamlit_assistant.runs.oversight import Oversight
@@ -76,8 +76,7 @@ class RunExecutor:
         """Join the other processes and begin to take runs, those of dead processes included."""
         await self.membership.join()
         loops = [self.membership.beat, *self._store.signals.loops(), self._writer.run]
-        loops += [self._oversight.run, lambda: forget_old(self._store, self._clock)]
-        loops.append(lambda: end_overdue(self._store, self._clock, self._take_to_stop))
+        loops += [self._oversight.run, *chores(self._store, self._clock, self._take_to_stop)]
         if self.membership.works:
             loops.append(self._dispatch)
         self._tasks = [asyncio.create_task(supervise(loop, PASSING)) for loop in loops]

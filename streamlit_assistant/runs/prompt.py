@@ -14,6 +14,7 @@ from streamlit_assistant.records import JSON, Message, MessageStatus, Run
 from streamlit_assistant.runs.attached_documents import Documents
 from streamlit_assistant.runs.citations import without_markers
 from streamlit_assistant.runs.history import RunHistory
+from streamlit_assistant.runs.langchain_turns import as_told, with_calls, without_instructions
 from streamlit_assistant.runs.offered_tools import OfferedTools
 from streamlit_assistant.runs.room import Room
 from streamlit_assistant.store import Store
@@ -43,18 +44,20 @@ async def build_request(
     documents: Documents,
 ) -> ModelRequest:
     """Return the request for a round of a run; raise `PromptTooLong`."""
-    instructions = "\n\n".join(text for text in (run.instructions, tools.note) if text)
+    told, messages = without_instructions(await _messages(store, run))
+    instructions = "\n\n".join(text for text in (run.instructions, *told, tools.note) if text)
     left = room.prompt
     if left is not None:
         left -= _cost_of_all(instructions, tools.functions, history.turns)
-    messages = await _messages(store, run)
     if room.is_budget and left is not None and left < _newest_cost(messages):
         raise PromptTooLong
     shown = _fitting(messages, left, run.truncation_strategy["type"])
+    names = {function["name"] for function in tools.functions}
+    turns = [await _turn(each, run.owner, images, documents) for each in with_calls(shown, names)]
     return ModelRequest(
         model=run.model,
         instructions=instructions,
-        messages=[*[await _turn(m, run.owner, images, documents) for m in shown], *history.turns],
+        messages=[*turns, *history.turns],
         temperature=run.temperature,
         top_p=run.top_p,
         max_completion_tokens=room.completion,
@@ -65,6 +68,7 @@ async def build_request(
         parallel_tool_calls=run.parallel_tool_calls,
         hosted_tools=tools.hosted,
         trace={"thread_id": run.thread_id, "run_id": run.id},
+        private=bool(run.options.get("temporary")),
     )
 
 
@@ -82,12 +86,12 @@ async def _messages(store: Store, run: Run) -> list[Message]:
     if asked is None and len(newest) > wanted:
         first = await store.messages.first(run.thread_id)
         if first is not None and all(first.id != message.id for message in messages):
-            messages.insert(0, first)
+            messages[:0] = _shown([first])
     return messages
 
 
 def _shown(messages: Sequence[Message]) -> list[Message]:
-    shown = [message for message in messages if message.content]
+    shown = [message for message in map(as_told, messages) if message.content]
     # A broken-off answer at the end is the one this run replaces: shown to the model, it would be
     # taken for a finished turn. Further up it is part of the conversation.
     while shown and _is_broken_answer(shown[-1]):
@@ -125,8 +129,13 @@ def _newest_cost(messages: Sequence[Message]) -> int:
 
 
 async def _turn(
-    message: Message, owner: str, images: ImageFiles, documents: Documents
-) -> PromptMessage:
+    message: Message | CallsMessage | OutputMessage,
+    owner: str,
+    images: ImageFiles,
+    documents: Documents,
+) -> Turn:
+    if not isinstance(message, Message):
+        return message
     parts = [await _part(p, owner, images) for p in message.content]
     return PromptMessage(message.role, [*await documents.parts(message, owner), *parts])
 

@@ -33,7 +33,9 @@ def _is_extension(request: Any) -> bool:
     path: str = request.url.path.removeprefix("/v1")
     listing = request.method == "GET" and path == "/threads"
     upload = request.method == "GET" and path.startswith("/uploads/")
-    return listing or upload or path.endswith("/events") or path in ("/nowhere", "/no\nwhere")
+    emptying = request.method == "DELETE" and path.endswith("/messages")
+    several = path.endswith(("/events", "/messages/batch"))
+    return listing or upload or emptying or several or path in ("/nowhere", "/no\nwhere")
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ VS = "/vector_stores/vs_1"
         ("/threads/thread_1/runs/run_1/cancel", [], ["/threads/thread_1/runs/run_1"]),
         ("/threads/t/runs/run_1/submit_tool_outputs", [], ["/threads/t/runs/run_1"]),
         ("/threads/thread_1/messages", ["msg_1"], ["/threads/thread_1/messages/msg_1"]),
+        ("/threads/thread_1/messages/batch", [], ["/threads/thread_1/messages"]),
         ("/files", ["file-1"], ["/files/file-1"]),
         ("/files", [], []),
         ("/uploads", [], []),

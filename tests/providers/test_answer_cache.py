@@ -129,6 +129,19 @@ async def test_the_same_request_is_answered_in_the_same_pieces_and_costs_nothing
     assert memory.seconds == SECONDS
 
 
+async def test_what_is_private_is_neither_kept_nor_answered_from_memory(
+    model: FakeModel, memory: FakeMemory
+) -> None:
+    await answer(cached(model, memory), asked(private=True))
+    assert memory.kept == {}
+
+    await answer(cached(model, memory), asked())
+    assert await answer(cached(model, memory), asked(private=True)) == ANSWER
+
+    assert model.asked == 3
+    assert len(memory.kept) == 1
+
+
 async def test_calls_of_functions_are_answered_from_memory_too(
     model: FakeModel, memory: FakeMemory
 ) -> None:

@@ -166,6 +166,13 @@ async def test_a_summary_of_no_thoughts_is_not_asked_for(server: ResponsesServer
     assert body["reasoning"] == {"effort": "none"}
 
 
+async def test_what_is_private_is_not_stored_by_the_model_server(server: ResponsesServer) -> None:
+    body = await asked(server, asking(private=True), background=True, hosts_tools=True)
+
+    assert body["store"] is False
+    assert "background" not in body
+
+
 async def test_in_the_background_the_answer_is_kept(server: ResponsesServer) -> None:
     body = await asked(server, asking(), background=True, hosts_tools=True)
 

@@ -27,7 +27,9 @@ _NAMES_OF_CHAT = {
 
 def goes_on(request: ModelRequest, background: bool) -> bool:
     """Return whether the server is to go on with the answer without us."""
-    return background and not request.refused & {"background", "store"}
+    # For that it stores the answer, for weeks.
+    refused = request.private or request.refused & {"background", "store"}
+    return background and not refused
 
 
 def body_of(
