@@ -1,6 +1,6 @@
 """Sync column: ChatBot, one chat with one assistant. Knows the openai client and no streamlit."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import openai
 
@@ -70,7 +70,7 @@ class ChatBot:
         self.assistant_id = assistant_id
         self.thread_id = thread_id or None
         self._streaming = streaming
-        self._message_limit = message_limit
+        self.message_limit = message_limit
         self._timing = timing or Timing()
         self._api = AssistantsClient(client, self._timing.wall)
         self._posting = Patience(self._timing, POST_PATIENCE)
@@ -81,6 +81,30 @@ class ChatBot:
         if not prompt.strip():
             raise ChatError("rejected", "The message is empty.")
         return self._ask(prompt)
+
+    def begin(
+        self, messages: Sequence[tuple[str, str]] = (), *, temporary: bool = False
+    ) -> Generator[Update, None, None]:
+        """Make a thread of these messages, by role and text, and open it.
+
+        A `temporary` one is listed nowhere, and the server deletes it once it has been left.
+        """
+        key = new_key()
+        self.thread_id = yield from self._posting.insist(
+            lambda: self._api.create_thread(key, messages, temporary=temporary),
+            sign=Progress(self._timing).waiting,
+        )
+
+    def delete(self) -> None:
+        """Delete the open thread, and with it what is being written there; none is open then."""
+        if (thread_id := self.thread_id) is None:
+            return
+        try:
+            self._reading.call(lambda: self._api.delete_thread(thread_id))
+        except ChatError as error:
+            if error.kind != "not_found":
+                raise
+        self.thread_id = None
 
     def retry(self) -> Generator[Update, None, None]:
         """Have the thread answered again, without a new message, and follow the answer."""
@@ -114,6 +138,12 @@ class ChatBot:
             return []
         return self._reading.call(lambda: self._api.messages(thread_id, limit, before))
 
+    def messages_after(self, after: str | None, limit: int) -> list[ChatMessage]:
+        """The first messages, or those that follow message `after`; the oldest first."""
+        if (thread_id := self.thread_id) is None:
+            return []
+        return self._reading.call(lambda: self._api.messages_after(thread_id, after, limit))
+
     def file(self, file_id: str) -> bytes:
         """The bytes of a file that a message shows or offers."""
         return self._reading.call(lambda: self._api.file_content(file_id))
@@ -127,7 +157,7 @@ class ChatBot:
     def limit_reached(self) -> bool:
         """Whether the open thread is known to be full."""
         count = self.message_count()
-        return count is not None and count >= self._message_limit
+        return count is not None and count >= self.message_limit
 
     def threads(self, limit: int = 30) -> list[ChatThread]:
         """The newest chats, or none where the server keeps no list of them."""
@@ -159,12 +189,9 @@ class ChatBot:
 
     def _ask(self, prompt: str) -> Generator[Update, None, None]:
         progress = Progress(self._timing)
-        thread_key, key = new_key(), new_key()
         if self.thread_id is None:
-            self.thread_id = yield from self._posting.insist(
-                lambda: self._api.create_thread(thread_key), sign=progress.waiting
-            )
-        thread_id = self.thread_id
+            yield from self.begin()
+        thread_id, key = self._open_thread(), new_key()
         yield from self._posting.insist(
             lambda: self._api.post_message(thread_id, prompt, key), sign=progress.waiting
         )

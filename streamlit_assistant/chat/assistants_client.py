@@ -5,10 +5,10 @@ whoever tries again gives the same key.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -20,8 +20,8 @@ from streamlit_assistant.chat.assistants_payloads import ListedThread, Message, 
 from streamlit_assistant.chat.chat_errors import ChatError, translate
 from streamlit_assistant.chat.chat_records import ChatMessage, ChatThread, ModelState, RunState
 from streamlit_assistant.chat.pause_headers import poll_after
+from streamlit_assistant.chat.run_events import EventStream
 from streamlit_assistant.chat.upstream_payloads import Upstream
-from streamlit_assistant.event_frames import Frame, StreamBroken, Tick, read_events
 
 P = TypeVar("P", bound=BaseModel)
 
@@ -46,24 +46,6 @@ class PolledRun:
     position: int | None = None  # in the queue, while it waits there (an extension)
 
 
-class EventStream:
-    """An open stream of a run's events; whatever breaks it raises StreamBroken."""
-
-    def __init__(self, stream: openai.Stream[Any]) -> None:
-        self._stream = stream
-        self.request_id: str | None = stream.response.headers.get("x-request-id")
-
-    def __iter__(self) -> Iterator[Frame | Tick]:
-        try:
-            yield from read_events(self._stream.response.iter_bytes())
-        except (httpx2.RequestError, httpx2.StreamError, OSError) as exc:
-            raise StreamBroken(f"The event stream broke: {exc}") from exc
-
-    def close(self) -> None:
-        """Hang up. The run goes on."""
-        self._stream.close()
-
-
 class AssistantsClient:
     """The Assistants API as a chat uses it; every method raises ChatError and nothing else."""
 
@@ -74,12 +56,27 @@ class AssistantsClient:
         self._wall_clock = wall_clock
         self.knows_keys = True  # the server does; taken for granted until an answer lacks its key
 
-    def create_thread(self, key: str) -> str:
-        """Create an empty thread and return its id."""
+    def create_thread(
+        self, key: str, messages: Sequence[tuple[str, str]] = (), *, temporary: bool = False
+    ) -> str:
+        """Create a thread of these messages, by role and text, and return its id.
+
+        A `temporary` one is not kept for long and listed nowhere (an extension: else rejected).
+        """
+        first: Any = [{"role": role, "content": text} for role, text in messages]
         with self._posting():
-            answer = self._threads.with_raw_response.create(extra_headers={KEY_HEADER: key})
+            answer = self._threads.with_raw_response.create(
+                messages=first or openai.omit,
+                extra_body={"temporary": True} if temporary else None,
+                extra_headers={KEY_HEADER: key},
+            )
             self._note(answer.headers)
             return _read(Thread, answer.content).id
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Delete a thread with all that is in it, and stop what is being written there."""
+        with self._border():
+            self._threads.with_raw_response.delete(thread_id)
 
     def post_message(self, thread_id: str, text: str, key: str) -> ChatMessage:
         """Add a person's message to the thread."""
@@ -156,6 +153,11 @@ class AssistantsClient:
         newest_first, _ = self._list_messages(thread_id, limit, after=before)
         return [message.record() for message in reversed(newest_first)]
 
+    def messages_after(self, thread_id: str, after: str | None, limit: int) -> list[ChatMessage]:
+        """The thread's first messages, or those that follow `after`; the oldest first."""
+        oldest_first, _ = self._list_messages(thread_id, limit, order="asc", after=after)
+        return [message.record() for message in oldest_first]
+
     def message_count(self, thread_id: str) -> int | None:
         """How many messages the thread holds (an extension: else None)."""
         return self._list_messages(thread_id, 1)[1]
@@ -200,18 +202,24 @@ class AssistantsClient:
             return _read(Upstream, answer.content).record()
 
     def _list_messages(
-        self, thread_id: str, limit: int, *, after: str | None = None, run_id: str | None = None
+        self,
+        thread_id: str,
+        limit: int,
+        *,
+        order: Literal["asc", "desc"] = "desc",
+        after: str | None = None,
+        run_id: str | None = None,
     ) -> tuple[list[Message], int | None]:
         with self._border():
             answer = self._threads.messages.with_raw_response.list(
                 thread_id,
                 limit=limit,
-                order="desc",
+                order=order,
                 after=after or openai.omit,
                 run_id=run_id or openai.omit,
             )
-            newest_first = _read(Page[Message], answer.content).data
-        return newest_first, _number(answer.headers.get("x-message-count"))
+            listed = _read(Page[Message], answer.content).data
+        return listed, _number(answer.headers.get("x-message-count"))
 
     def _note(self, headers: httpx2.Headers) -> None:
         self.knows_keys = KEY_HEADER in headers

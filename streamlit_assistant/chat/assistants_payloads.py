@@ -99,6 +99,12 @@ class Reason(BaseModel):
     reason: str | None = None
 
 
+class Origin(BaseModel):
+    """What a message was in LangChain; this project's extension."""
+
+    type: str = ""
+
+
 class Message(BaseModel):
     """A message, also as the hosted API sent it: without status where it was posted by a client."""
 
@@ -110,6 +116,7 @@ class Message(BaseModel):
     incomplete_details: Reason | None = None
     run_id: str | None = None
     reasoning: str | None = None
+    langchain: Origin | None = None
 
     def record(self) -> ChatMessage:
         """The same for the page; parts are paragraphs of their own."""
@@ -125,6 +132,7 @@ class Message(BaseModel):
             reasoning=self.reasoning or "",
             pictures=tuple(_pictures(parts)),
             files=tuple(_files(parts)),
+            kind=self.langchain.type if self.langchain else "",
         )
 
 

@@ -35,7 +35,10 @@ class OfferedFile:
 
 @dataclass(frozen=True)
 class ChatMessage:
-    """One message of a thread; `status` is completed, incomplete or in_progress."""
+    """One message of a thread; `status` is completed, incomplete or in_progress.
+
+    `kind` is what it was in LangChain, such as `tool` or `system`, where a program wrote it there.
+    """
 
     id: str
     role: str
@@ -47,6 +50,7 @@ class ChatMessage:
     reasoning: str = ""  # what the model thought before it answered, where it says so
     pictures: Sequence[Picture] = ()
     files: Sequence[OfferedFile] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from streamlit_assistant.chat.assistants_client import (
     AssistantsClient,
-    EventStream,
     PolledRun,
     new_key,
 )
@@ -24,6 +23,7 @@ from streamlit_assistant.chat.chat_records import (
     Waiting,
 )
 from streamlit_assistant.chat.patience import Patience, Timing
+from streamlit_assistant.chat.run_events import EventStream
 from streamlit_assistant.chat.run_polling import poll_run
 from streamlit_assistant.chat.streamed_answer import StreamedAnswer
 from streamlit_assistant.event_frames import Frame, StreamBroken, Tick

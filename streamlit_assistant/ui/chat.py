@@ -54,6 +54,6 @@ def _draw_transcript(page: Page, thread: Thread, turn: Turn | None) -> DeltaGene
 
 def _is_full(page: Page) -> bool:
     try:
-        return page.bot.limit_reached()
+        return page.chat.limit_reached()
     except ChatError:
         return False  # the server will say so itself should it be

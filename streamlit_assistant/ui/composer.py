@@ -14,6 +14,9 @@ SUGGESTIONS = {"explain": "school", "write": "edit_note", "plan": "event_note", 
 def draw_composer(page: Page, *, answering: bool, closed: bool) -> DeltaGenerator:
     """Draw the input box and, in the place returned, the button that stops the answer."""
     stop = st.bottom.empty()
+    if page.temporary:
+        with st.bottom.container(key="temporary"):
+            st.caption(f":material/visibility_off: {page.texts('composer.temporary')}")
     if answering:
         stop.button(
             page.texts("composer.stop"),
@@ -23,21 +26,26 @@ def draw_composer(page: Page, *, answering: bool, closed: bool) -> DeltaGenerato
             on_click=stop_answer,
             args=(page,),
         )
-    st.chat_input(
+    prompt = st.chat_input(
         page.texts("composer.full" if closed else "composer.placeholder"),
         key=COMPOSER,
         disabled=closed,
         on_submit=_take_prompt,
         args=(page,),
     )
+    if prompt and page.is_new:
+        # Written in a tab whose session was lost, and with it the callback.
+        send(page, prompt)
+        st.rerun()
     return stop
 
 
 def draw_greeting(page: Page) -> None:
     """Draw what an empty chat shows: a word of welcome and a few things to ask."""
+    kind = "temporary." if page.temporary else ""
     with st.container(key="greeting"):
-        st.header(page.texts("greeting.title"), anchor=False)
-        st.markdown(page.texts("greeting.text"))
+        st.header(page.texts(f"greeting.{kind}title"), anchor=False)
+        st.markdown(page.texts(f"greeting.{kind}text"))
         with st.container(horizontal=True, gap="small", key="suggestions"):
             for name, icon in SUGGESTIONS.items():
                 st.button(
@@ -80,7 +88,7 @@ def stop_answer(page: Page) -> None:
     """Cancel the answer being written; what there is of it stays."""
     begin_action(page)
     try:
-        page.bot.stop()
+        page.chat.stop()
     except ChatError as error:
         page.state.problem = Problem.of(error)
 

@@ -82,7 +82,7 @@ def _draw_model(page: Page, state: ModelState) -> None:
 
 
 def _is_answering(page: Page) -> bool:
-    run = page.bot.latest_run()
+    run = page.chat.latest_run()
     return run is not None and run.active
 
 

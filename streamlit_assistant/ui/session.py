@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 import openai
 import streamlit as st
 
+from streamlit_assistant.chat.temporary_chat import TEMPORARY, Copied, TemporaryChat
 from streamlit_assistant.chatbot import ChatBot, ChatError, ErrorKind
+from streamlit_assistant.ui.session_transcript import SessionTranscript
 from streamlit_assistant.ui.texts import Texts, language_for, load_texts
 
 BOT = "chatbot"
@@ -51,7 +53,8 @@ class Window:
 class PageState:
     """What must survive from one run of the script to the next; all else the API knows."""
 
-    address: str | None = None  # the thread the URL showed when last looked at
+    address: str | None = None  # the chat the URL named when last looked at
+    copied: Copied | None = None  # of a temporary chat, while one is open
     opened: int = 0  # how many chats this tab has opened
     unsent: dict[str | None, list[Unsent]] = field(default_factory=dict)
     newest: str | None = None  # message of the open thread, as last read
@@ -71,34 +74,48 @@ class Page:
     bot: ChatBot
     state: PageState
     texts: Texts
+    is_new: bool = False  # the session has just begun, whatever the browser shows
+
+    @property
+    def temporary(self) -> TemporaryChat | None:
+        """The open chat, if it is a temporary one."""
+        if self.state.copied is None:
+            return None
+        return TemporaryChat(self.bot, SessionTranscript(st.session_state), self.state.copied)
+
+    @property
+    def chat(self) -> ChatBot | TemporaryChat:
+        """The open chat."""
+        return self.temporary or self.bot
 
     @property
     def unsent(self) -> list[Unsent]:
         """The open chat's prompts that wait to be sent, in their order."""
-        return self.state.unsent.setdefault(self.bot.thread_id, [])
+        return self.state.unsent.setdefault(self.chat.thread_id, [])
 
 
 def open_page() -> Page:
     """The page as this run of the script finds it, showing the chat the URL names."""
     texts = load_texts(language_for(st.context.locale))
-    if STATE not in st.session_state:
+    is_new = STATE not in st.session_state
+    if is_new:
         st.session_state[STATE] = PageState()
-    page = Page(_open_bot(), st.session_state[STATE], texts)
+    page = Page(_open_bot(), st.session_state[STATE], texts, is_new)
     follow_address(page)
     return page
 
 
 def follow_address(page: Page) -> None:
     """Open the chat the URL names if the person changed it, else have it name the open chat."""
-    bot, state = page.bot, page.state
+    state, thread_id = page.state, page.chat.thread_id
     named = st.query_params.get(THREAD) or None
     if named != state.address:
         _show(page, named)
-    elif bot.thread_id is not None and bot.thread_id != named:
+    elif thread_id is not None and thread_id != named:
         # The first message made the thread; what waited in the new chat belongs to it now.
-        state.unsent[bot.thread_id] = state.unsent.pop(named, [])
-        st.query_params[THREAD] = bot.thread_id
-    state.address = bot.thread_id
+        state.unsent[thread_id] = state.unsent.pop(named, [])
+        st.query_params[THREAD] = thread_id
+    state.address = page.chat.thread_id
 
 
 def begin_action(page: Page) -> None:
@@ -108,7 +125,7 @@ def begin_action(page: Page) -> None:
 
 
 def go_to(page: Page, thread_id: str | None) -> None:
-    """Open another chat, or a new one."""
+    """Open another chat, a new one, or a new `TEMPORARY` one."""
     begin_action(page)
     _show(page, thread_id)
     page.state.address = thread_id
@@ -119,8 +136,13 @@ def go_to(page: Page, thread_id: str | None) -> None:
 
 
 def _show(page: Page, thread_id: str | None) -> None:
-    page.bot.thread_id = thread_id
     state = page.state
+    if page.temporary:
+        page.temporary.end()
+        state.unsent.pop(TEMPORARY, None)
+    is_temporary = thread_id == TEMPORARY
+    page.bot.thread_id = None if is_temporary else thread_id
+    state.copied = Copied() if is_temporary else None
     state.opened += 1
     state.window = Window()
     state.pictures = {}

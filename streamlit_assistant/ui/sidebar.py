@@ -6,6 +6,7 @@ from itertools import groupby
 
 import streamlit as st
 
+from streamlit_assistant.chat.temporary_chat import TEMPORARY
 from streamlit_assistant.chatbot import ChatError, ChatThread
 from streamlit_assistant.ui.markdown_text import plain
 from streamlit_assistant.ui.model_dialog import draw_model_dialog, open_model_dialog
@@ -26,6 +27,16 @@ def draw_sidebar(page: Page, *, api_is_silent: bool) -> None:
             width="stretch",
             on_click=go_to,
             args=(page, None),
+        )
+        # The style sheet treats it as it does the chats.
+        st.button(
+            page.texts("sidebar.temporary"),
+            key=f"{'open-chat' if page.temporary else 'chat'}-{TEMPORARY}",
+            icon=":material/visibility_off:",
+            type="tertiary",
+            width="stretch",
+            on_click=go_to,
+            args=(page, TEMPORARY),
         )
         chats = None if api_is_silent else _read_chats(page)
         if chats is None:
@@ -79,7 +90,7 @@ def _draw_chats(page: Page, chats: list[ChatThread]) -> None:
 
 def _draw_group(page: Page, chats: Iterable[ChatThread]) -> None:
     for chat in chats:
-        is_open = chat.id == page.bot.thread_id
+        is_open = chat.id == page.chat.thread_id
         # The style sheet marks the button of the open chat by its key.
         st.button(
             plain(chat.title) or page.texts("sidebar.untitled"),

@@ -14,6 +14,12 @@ PAGE_LENGTH = 40  # messages
 GROWTH = 8  # messages that may have come since the last drawing; more start the window anew
 LARGEST_READ = 100  # messages, the most the API gives at once
 LONGEST_REASONING = 20_000  # characters of it that are drawn
+# What programs write into a chat for the model, and what that is called.
+BY_PROGRAMS = {
+    "tool": "exchanged.result",
+    "function": "exchanged.result",
+    "system": "exchanged.instructions",
+}
 UNKNOWN = ("not_found", "rejected")  # the answers to an id of nothing, and to what is no id
 
 
@@ -36,17 +42,23 @@ class Thread:
         """Whether the last message got no answer, or not a whole one, and none is being written."""
         if not self.messages or self.active_run:
             return False
-        ending = self.run.ending if self.run else None
-        return self.messages[-1].role == "user" or ending is not Ending.COMPLETED
+        newest = self.messages[-1]
+        if self.run is None:  # somebody else wrote it, or its run has been forgotten
+            return newest.role == "user" or newest.status != "completed"
+        if newest.role == "assistant" and newest.run_id is None:  # a program has answered since
+            return self.run.ending is Ending.REQUIRES_ACTION
+        return newest.role == "user" or self.run.ending is not Ending.COMPLETED
 
 
 def read_thread(page: Page) -> Thread:
     """Read the open chat; one that does not exist gives way to a new chat."""
-    if page.bot.thread_id is None:
+    if page.chat.thread_id is None:
         return Thread([], has_earlier=False, run=None)
     try:
         return _read(page)
     except ChatError as error:
+        if page.temporary:
+            return Thread(*_read_messages(page), run=None, problem=Problem.of(error))
         if error.kind not in UNKNOWN:
             return Thread([], has_earlier=False, run=None, problem=Problem.of(error))
     go_to(page, None)
@@ -55,7 +67,7 @@ def read_thread(page: Page) -> Thread:
 
 
 def _read(page: Page) -> Thread:
-    run = page.bot.latest_run()
+    run = page.chat.latest_run()
     messages, has_earlier = _read_messages(page)
     _cross_off(page.unsent, messages)
     page.state.newest = messages[-1].id if messages else None
@@ -77,11 +89,18 @@ def draw_messages(page: Page, thread: Thread) -> None:
             on_click=_show_earlier,
             args=(page,),
         )
-    for message in thread.messages:
+    for message in filter(_shows_something, thread.messages):
         if message.role == "user":
             _draw_posted(page, message)
+        elif message.kind in BY_PROGRAMS:
+            _draw_exchanged(page, message)
         else:
             _draw_finished(page, message, thread.run)
+
+
+def _shows_something(message: ChatMessage) -> bool:
+    said = message.text.strip() or message.pictures or message.files or message.reasoning
+    return bool(said) or message.status != "completed"
 
 
 def draw_prompt(text: str, note: str = "") -> None:
@@ -127,6 +146,14 @@ def _draw_finished(page: Page, message: ChatMessage, run: RunState | None) -> No
         bubble.caption(page.texts(key if key in page.texts else "incomplete.unknown"))
 
 
+def _draw_exchanged(page: Page, message: ChatMessage) -> None:
+    """Draw what programs and the model told each other: just as it was written."""
+    more = " …" if len(message.text) > LONGEST_REASONING else ""
+    with answer_bubble(st.empty()):
+        st.caption(page.texts(BY_PROGRAMS[message.kind]))
+        st.text(message.text[:LONGEST_REASONING] + more)
+
+
 def _draw_reasoning(page: Page, bubble: DeltaGenerator, reasoning: str) -> None:
     shown = reasoning[:LONGEST_REASONING].strip()
     more = " …" if len(reasoning) > LONGEST_REASONING else ""
@@ -152,7 +179,7 @@ def _read_messages(page: Page) -> tuple[list[ChatMessage], bool]:
 def _newest(page: Page, wanted: int) -> list[ChatMessage]:
     messages: list[ChatMessage] = []
     while (missing := min(wanted - len(messages), LARGEST_READ)) > 0:
-        older = page.bot.messages(missing, messages[0].id if messages else None)
+        older = page.chat.messages(missing, messages[0].id if messages else None)
         messages = older + messages
         if len(older) < missing:
             break

@@ -36,14 +36,14 @@ def next_turn(page: Page, thread: Thread) -> Turn | None:
     if thread.problem:
         return None
     if run := thread.active_run:
-        return Turn(page.bot.follow(run.id))
+        return Turn(page.chat.follow(run.id))
     if page.unsent:
         first = page.unsent[0]
         if first.problem:
             return None
         first.tried, first.after = True, page.state.newest
-        return Turn(page.bot.ask(first.text), first)
-    return Turn(page.bot.retry()) if wants_answer and thread.is_unfinished else None
+        return Turn(page.chat.ask(first.text), first)
+    return Turn(page.chat.retry()) if wants_answer and thread.is_unfinished else None
 
 
 def play(page: Page, turn: Turn, place: DeltaGenerator) -> Problem:
@@ -57,7 +57,7 @@ def play(page: Page, turn: Turn, place: DeltaGenerator) -> Problem:
     try:
         with closing(turn.updates) as updates:
             for update in updates:
-                if page.bot.thread_id != page.state.address:
+                if page.chat.thread_id != page.state.address:
                     follow_address(page)
                 _draw(page, view, update)
     except ChatError as error:

@@ -59,6 +59,7 @@ class ScriptedAssistants:
         self.replays_everything = False  # whatever `Last-Event-ID` says
         self.scripts = list(scripts)
         self.threads: dict[str, list[dict[str, Any]]] = {}
+        self.temporary: set[str] = set()
         self.runs: list[Run] = []
         self.requests: list[tuple[str, httpx.Request, float]] = []
         self.bodies: list[ScriptedBody] = []
@@ -70,6 +71,7 @@ class ScriptedAssistants:
         thread, run = r"/threads/(?P<thread_id>[^/]+)", r"/runs/(?P<run_id>[^/]+)"
         self._route("POST", r"/threads", self._create_thread)
         self._route("GET", r"/threads", self._list_threads)
+        self._route("DELETE", thread, self._delete_thread)
         self._route("POST", rf"{thread}/messages", self._post_message)
         self._route("GET", rf"{thread}/messages", self._list_messages)
         self._route("POST", rf"{thread}/runs", self._create_run)
@@ -173,7 +175,19 @@ class ScriptedAssistants:
         return refusal(404, f"Invalid URL ({request.method} {request.url.path})")
 
     def _create_thread(self, request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json={"id": self.thread(), "object": "thread"})
+        body = json.loads(request.content or "{}")
+        thread_id = self.thread()
+        for given in body.get("messages", ()):
+            assert given["content"].strip()
+            self._add_message(thread_id, self._new_id("msg"), given["role"], given["content"])
+        if body.get("temporary"):
+            self.temporary.add(thread_id)
+        return httpx.Response(200, json={"id": thread_id, "object": "thread"})
+
+    def _delete_thread(self, request: httpx.Request, thread_id: str) -> httpx.Response:
+        if self.threads.pop(thread_id, None) is None:
+            return refusal(404, f"No thread found with id '{thread_id}'.")
+        return httpx.Response(200, json={"id": thread_id, "deleted": True})
 
     def _list_threads(self, request: httpx.Request) -> httpx.Response:
         if not self.extensions:

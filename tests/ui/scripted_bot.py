@@ -41,12 +41,14 @@ class StoredThread:
     answer: Answer | None = None
     title: str = ""
     last_active_at: int = NOW
+    temporary: bool = False
 
 
 class ScriptedBot:
     """Has the names of ChatBot; `refuse` makes a method raise, `answers` are given in turn."""
 
     assistant_id = "asst_test"
+    message_limit = 1000
 
     def __init__(self, *answers: Answer) -> None:
         self.thread_id: str | None = None
@@ -61,11 +63,26 @@ class ScriptedBot:
     def ask(self, prompt: str) -> Generator[Update, None, None]:
         self._called(f"ask {prompt}")
         if self.thread_id is None:
-            self.thread_id = self._new_id("thread")
-            self.stored[self.thread_id] = StoredThread(title=prompt)
+            yield from self.begin()
+            self._open().title = prompt
         self._called("post")
         self.add("user", prompt)
         yield from self._start()
+
+    def begin(
+        self, messages: Sequence[tuple[str, str]] = (), *, temporary: bool = False
+    ) -> Generator[Update, None, None]:
+        self._called("begin")
+        self.thread_id = self._new_id("thread")
+        self.stored[self.thread_id] = StoredThread(temporary=temporary)
+        for role, text in messages:
+            self.add(role, text)
+        yield from ()
+
+    def delete(self) -> None:
+        self._called("delete")
+        del self.stored[str(self.thread_id)]
+        self.thread_id = None
 
     def retry(self) -> Generator[Update, None, None]:
         self._called("retry")
@@ -104,6 +121,15 @@ class ScriptedBot:
             messages = messages[: [message.id for message in messages].index(before)]
         return messages[-limit:]
 
+    def messages_after(self, after: str | None, limit: int) -> list[ChatMessage]:
+        self._called("messages_after")
+        if self.thread_id is None:
+            return []
+        messages = self._open().messages
+        if after is not None:
+            messages = messages[[message.id for message in messages].index(after) + 1 :]
+        return messages[:limit]
+
     def file(self, file_id: str) -> bytes:
         self._called(f"file {file_id}")
         if file_id not in self.files:
@@ -119,6 +145,7 @@ class ScriptedBot:
         listed = [
             ChatThread(thread_id, stored.title, stored.last_active_at)
             for thread_id, stored in self.stored.items()
+            if not stored.temporary
         ]
         return sorted(listed, key=lambda thread: -thread.last_active_at)[:limit]
 

@@ -52,7 +52,7 @@ def test_the_groups_are_titled_and_the_newest_chat_is_on_top(
     sidebar = open_page().sidebar
 
     labels = [button.label for button in sidebar.button]
-    assert labels == ["New chat", "New", "Last week", "Old", "Model"]
+    assert labels == ["New chat", "Temporary chat", "New", "Last week", "Old", "Model"]
     assert [caption.value for caption in sidebar.caption] == ["Today", "Previous 7 days", "Older"]
 
 
@@ -63,7 +63,7 @@ def test_the_open_chat_is_marked(open_page: OpenPage, bot: ScriptedBot) -> None:
     keys = [button.key for button in open_page().sidebar.button]
 
     assert sorted(key for key in keys if key) == [
-        *("chat-thread_b", "model", "new-chat", "open-chat-thread_a"),
+        *("chat-temporary", "chat-thread_b", "model", "new-chat", "open-chat-thread_a"),
     ]
 
 
@@ -83,11 +83,11 @@ def test_a_title_is_no_markdown_and_a_chat_without_one_has_a_name(
 def test_more_chats_are_listed_on_demand(open_page: OpenPage, bot: ScriptedBot) -> None:
     bot.stored = {f"thread_{n}": StoredThread(title=f"Chat {n}") for n in range(50)}
     page = open_page()
-    assert len(page.sidebar.button) == 1 + 30 + 1 + 1
+    assert len(page.sidebar.button) == 2 + 30 + 1 + 1
 
     page.button(key="more-chats").click().run()
 
-    assert len(page.sidebar.button) == 1 + 50 + 1
+    assert len(page.sidebar.button) == 2 + 50 + 1
 
 
 def test_a_list_that_cannot_be_read_leaves_the_chat_usable(
