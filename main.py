@@ -28,7 +28,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from streamlit_assistant import __version__
+from streamlit_assistant import __version__, archive
 from streamlit_assistant.doctor import examine
 from streamlit_assistant.errors import StartError
 from streamlit_assistant.personas import DEFAULT_ASSISTANT_ID
@@ -55,15 +55,18 @@ gc.freeze()
 gc.enable()
 
 HERE = Path(__file__).resolve().parent
-DOCTOR = "doctor"  # the one command beside serving, which needs no name
+DOCTOR, ARCHIVE = "doctor", "archive"  # the commands beside serving, which needs no name
 INTERRUPTED = 130  # exit code, as a shell gives it after Ctrl-C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The `start` command; returns the exit code."""
     flags = vars(command_line().parse_args(argv))
-    if flags.pop("command") == DOCTOR:
+    command = flags.pop("command")
+    if command == DOCTOR:
         return doctor(settings_sources(flags))
+    if command == ARCHIVE:
+        return move_threads(settings_sources(flags), flags)
     try:
         with ended_by_signals():
             start(settings_sources(flags))
@@ -83,6 +86,24 @@ def command_line() -> argparse.ArgumentParser:
         epilog="All other settings come from the environment or .streamlit/secrets.toml; "
         "see .streamlit/secrets.toml.example.",
     )
+    add_setting_flags(parser)
+    parser.add_argument("--version", action="version", version=f"streamlit-assistant {__version__}")
+    commands = parser.add_subparsers(
+        title="commands, instead of serving", dest="command", metavar="COMMAND"
+    )
+    # What stands before a command is not to be overwritten by what it leaves out.
+    unless_given: dict[str, Any] = {"argument_default": argparse.SUPPRESS}
+    trying = "test the model server of the settings, print what it can do, and serve nothing"
+    add_setting_flags(commands.add_parser(DOCTOR, help=trying, **unless_given))
+    moving = "move old threads out of the database into an archive, list them, bring them back"
+    mover = commands.add_parser(ARCHIVE, help=moving, **unless_given)
+    mover.add_argument("--data-dir", dest="DATA_DIR", help="folder of the site's data")
+    archive.add_arguments(mover)
+    return parser
+
+
+def add_setting_flags(parser: argparse.ArgumentParser) -> None:
+    """The settings that have flags."""
     parser.add_argument("--port", dest="PORT", help="port to listen on (default: 8501)")
     parser.add_argument("--host", dest="HOST", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--data-dir", dest="DATA_DIR", help="folder for the database and the keys")
@@ -101,15 +122,6 @@ def command_line() -> argparse.ArgumentParser:
         const="worker",
         help="execute runs and read files, and serve nothing but /healthz and /metrics",
     )
-    parser.add_argument("--version", action="version", version=f"streamlit-assistant {__version__}")
-    parser.add_argument(
-        "command",
-        nargs="?",
-        choices=[DOCTOR],
-        metavar=DOCTOR,
-        help="test the model server of the settings, print what it can do, and serve nothing",
-    )
-    return parser
 
 
 def settings_sources(flags: Mapping[str, str | None]) -> SettingsSources:
@@ -129,6 +141,19 @@ def doctor(sources: SettingsSources) -> int:
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted; nothing was changed.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def move_threads(sources: SettingsSources, flags: Mapping[str, Any]) -> int:
+    """The `start archive` command; returns the exit code."""
+    try:
+        mover = archive.ArchiveCommand(sources.load(), sources.environ, sys.stdout, sys.stderr)
+        return asyncio.run(mover.run(flags))
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; nothing is lost, and the next run goes on.", file=sys.stderr)
         return INTERRUPTED
 
 
