@@ -104,8 +104,9 @@ def address_of(url: str) -> KafkaAddress:
     try:
         parts = urlsplit(url)
         options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError as error:
-        raise BadAddress("this is no address of Kafka; one is kafka://host:9092") from error
+    except ValueError:
+        # Without its cause, which shows what may be a password.
+        raise BadAddress("this is no address of Kafka; one is kafka://host:9092") from None
     if parts.scheme.lower() != "kafka" or parts.path not in ("", "/") or parts.fragment:
         raise BadAddress("an address of Kafka is kafka://host:9092[,host2:9092]/?option=value")
     userinfo, _, servers = parts.netloc.rpartition("@")
