@@ -108,7 +108,7 @@ def test_a_broker_that_is_away_is_told_and_nothing_is_doubled_after_that(
     broker: KafkaBroker, session: str
 ) -> None:
     log, new = log_of(broker, session, 0.5), log_of(broker, f"{session}-new", 0.5)
-    log.append(entries("before", 0))
+    until_done(log, entries("before", 0))
     assert log.take(1) == ["before 0 q"]
     broker.stop()
     try:
