@@ -1,8 +1,6 @@
 """A throw-away Kafka: one real broker, its own controller, on free ports of this machine."""
 
 import base64
-import fcntl
-import os
 import shutil
 import subprocess
 import tempfile
@@ -11,76 +9,25 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import dedent
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.maven_jars import jars
 from tests.start_process import free_port
 
 VERSION = "4.1.1"
-PROGRAMS = ("java", "mvn")
-INSTALL = "apt-get install default-jre-headless maven"
 USER, PASSWORD = "writer", "s3cret/@:word"
-LONGEST_DOWNLOAD = 600  # seconds
 LONGEST_START = 120.0  # seconds; also of one that recovers
 # Small and quick to start; what it has to complain about goes to its log.
 JAVA = (
     *("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"),
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 )
-POM = f"""
-    <project xmlns="http://maven.apache.org/POM/4.0.0">
-      <modelVersion>4.0.0</modelVersion>
-      <groupId>tests</groupId><artifactId>broker</artifactId><version>1</version>
-      <dependencies>
-        <dependency>
-          <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
-          <version>{VERSION}</version>
-        </dependency>
-        <dependency>
-          <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId>
-          <version>1.7.36</version>
-        </dependency>
-      </dependencies>
-    </project>
-"""
-
-
-class NoKafka(Exception):
-    """There is no Kafka to be had on this machine; the text says what to install."""
-
-
-def jars() -> Path:
-    """The folder with Kafka's jars, fetched from Maven Central by the first who needs it."""
-    if missing := [program for program in PROGRAMS if shutil.which(program) is None]:
-        raise NoKafka(f"{' and '.join(missing)} is missing: {INSTALL}")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamlit-assistant"
-    cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / f"kafka-{VERSION}"
-    with (cache / "kafka.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            _fetch(folder)
-    return folder
-
-
-def _fetch(folder: Path) -> None:
-    # Whole or not at all: a folder that is there is taken for complete.
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        (Path(work) / "pom.xml").write_text(dedent(POM).strip(), encoding="utf-8")
-        done = subprocess.run(
-            ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"],
-            cwd=work,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LONGEST_DOWNLOAD,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise NoKafka(f"Maven could not fetch Kafka: {done.stdout[-500:]}")
-        (Path(work) / "jars").rename(folder)
+ARTEFACTS = (
+    ("org.apache.kafka", "kafka_2.13", VERSION),
+    ("org.slf4j", "slf4j-simple", "1.7.36"),
+)
 
 
 class KafkaBroker:
@@ -181,7 +128,7 @@ class KafkaBroker:
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [
-                    *(java, *JAVA, "-cp", f"{jars()}/*", program),
+                    *(java, *JAVA, "-cp", f"{_programs()}/*", program),
                     *(*arguments, str(self._folder / "server.properties")),
                 ],
                 cwd=self._folder,
@@ -197,9 +144,9 @@ class KafkaBroker:
 def kafka_broker(**options: str) -> Iterator[KafkaBroker]:
     """A broker for as long as the block lasts; options are written with `_` for `.`.
 
-    Raises `NoKafka` where there is none to be had.
+    Raises `NoJars` where there is none to be had.
     """
-    jars()
+    _programs()
     folder = Path(tempfile.mkdtemp(prefix="kafka-"))
     broker = KafkaBroker(folder, {name.replace("_", "."): v for name, v in options.items()})
     try:
@@ -208,3 +155,7 @@ def kafka_broker(**options: str) -> Iterator[KafkaBroker]:
     finally:
         broker.stop()
         shutil.rmtree(folder)
+
+
+def _programs() -> Path:
+    return jars(f"kafka-{VERSION}", ARTEFACTS)

@@ -1,10 +1,14 @@
 """The connections to one Kafka cluster: one of each kind, made when they are first needed."""
 
+import ctypes
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
@@ -76,6 +80,7 @@ class KafkaClient:
         self._consuming = threading.Lock()
         self._complaint = ""  # what a connection last failed with
         self.commit: Commit | None = None
+        os.register_at_fork(after_in_child=partial(_leave_to_parent, weakref.ref(self)))
 
     @property
     def admin(self) -> "AdminClient":
@@ -152,6 +157,15 @@ class KafkaClient:
         if consumer is not None:
             consumer.close()
 
+    def leave_to_parent(self) -> None:
+        """Have a forked process never end what its parent uses.
+
+        librdkafka would wait for threads that are not there, or crash; so it is never let go.
+        """
+        for connection in (self._admin, self._producer, self._consumer):
+            if connection is not None:
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
     def _config(self, ours: dict[str, Any]) -> dict[str, Any]:
         return {
             **_EVERYONES,
@@ -167,6 +181,11 @@ class KafkaClient:
     def _complained(self, error: "KafkaError") -> None:
         if error.name() != "_ALL_BROKERS_DOWN":  # which says no more than that there were others
             self._complaint = error.str()
+
+
+def _leave_to_parent(reference: "weakref.ref[KafkaClient]") -> None:
+    if (client := reference()) is not None:
+        client.leave_to_parent()
 
 
 def check_settings(settings: tuple[tuple[str, Any], ...]) -> None:

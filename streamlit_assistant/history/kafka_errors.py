@@ -42,5 +42,6 @@ def translated(error: "KafkaError", servers: str, known: str = "") -> HistoryErr
         return MessageRefused(f"Kafka does not take the message: {text}")
     if name in _MISSING:
         return TopicMissing(f"Kafka at {servers}: {text}")
-    kind = HistoryUnavailable if name in _FINAL else AnswerPending
-    return kind(f"Kafka at {servers} does not do what it is asked to: {text}")
+    if name in _FINAL:
+        return HistoryUnavailable(f"Kafka at {servers} has not done what was asked: {text}")
+    return AnswerPending(f"Kafka at {servers} does not answer: {text}")

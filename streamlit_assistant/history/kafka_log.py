@@ -1,6 +1,7 @@
 """The log of a session in Kafka: a topic of its own, which holds whatever was ever written."""
 
 import logging
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from streamlit_assistant.history import kafka_records as records
@@ -9,7 +10,7 @@ from streamlit_assistant.history.entries import Entry
 from streamlit_assistant.history.history_errors import MessageRefused
 from streamlit_assistant.history.kafka_address import KafkaAddress, address_of
 from streamlit_assistant.history.kafka_client import EXTRA, check_settings
-from streamlit_assistant.history.kafka_cluster import cluster_of, give_back
+from streamlit_assistant.history.kafka_cluster import KafkaCluster, cluster_of, give_back
 from streamlit_assistant.history.kafka_topic import Topic, topic_names
 from streamlit_assistant.history.kafka_transcript import Place, Told
 
@@ -38,8 +39,16 @@ class KafkaLog:
         self._address = address
         self._names = topic_names(address.topic_prefix, session_id)
         self._key = session_id.encode("utf-8", "surrogatepass")
-        self._cluster = cluster_of(address)
         self._closed = False
+        self._process = os.getpid()
+        self._own_cluster = cluster_of(address)
+
+    @property
+    def _cluster(self) -> KafkaCluster:
+        if self._process != os.getpid():  # a forked process must not use its parent's connections
+            self._process = os.getpid()
+            self._own_cluster = cluster_of(self._address)
+        return self._own_cluster
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write entries at the end, all of them in their order, without those it holds already."""
@@ -103,6 +112,7 @@ class KafkaLog:
         """Give back the connections; the last log of a cluster ends them."""
         if not self._closed:
             self._closed = True
+            _ = self._cluster  # of this process
             give_back(self._address)
 
     def _topic(self) -> Topic | None:

@@ -47,7 +47,7 @@ class Reader:
             transcript.reset(None)
             return
         topic, bounds = found
-        shorter = any(transcript.next.get(number, 0) > end for number, end in bounds.high.items())
+        shorter = any(transcript.next.get(number, 0) > high for number, high in bounds.high.items())
         if topic != transcript.topic or shorter:
             transcript.reset(topic)
         transcript.expire(bounds.low)
@@ -101,12 +101,12 @@ class Reader:
             for record in found:
                 partition, offset = record.partition() or 0, record.offset() or 0
                 if record.topic() != name or partition not in waiting:
-                    continue
-                if self._is_record(record):
+                    continue  # of what was read before
+                start, high = waiting[partition]
+                if self._is_record(record) and offset >= start:
                     yield record
                     offset += 1
-                high = waiting[partition][1]
-                waiting[partition] = (offset, high)
+                waiting[partition] = (max(start, offset), high)
                 if offset >= high:
                     del waiting[partition]
 

@@ -54,7 +54,8 @@ class Writer:
         delivery = _Delivery(len(records))
         for record in records:
             self._produce(producer, topic, key, record, delivery)
-        self._wait(producer, delivery)
+        while delivery.missing:
+            self._serve(producer)
         if delivery.error is not None:
             self._raise(producer, delivery.error)
         return delivery.offset
@@ -74,22 +75,21 @@ class Writer:
                 )
             except BufferError:
                 # Others have written more than it can hold; it gets less as they are confirmed.
-                producer.poll(_WATCH)
+                self._serve(producer)
 
-    def _wait(self, producer: "Producer", delivery: _Delivery) -> None:
-        """Wait for the confirmations. One thread polls for all; the others are woken by it."""
-        while delivery.missing:
+    def _serve(self, producer: "Producer") -> None:
+        """Wait for confirmations. One thread polls for all; the others are woken by it."""
+        with self._news:
+            if self._watched:
+                self._news.wait(_WATCH)
+                return
+            self._watched = True
+        try:
+            producer.poll(_WATCH)
+        finally:
             with self._news:
-                if self._watched:
-                    self._news.wait(_WATCH)
-                    continue
-                self._watched = True
-            try:
-                producer.poll(_WATCH)
-            finally:
-                with self._news:
-                    self._watched = False
-                    self._news.notify_all()
+                self._watched = False
+                self._news.notify_all()
 
     def _raise(self, producer: "Producer", error: "KafkaError") -> None:
         if error.fatal():

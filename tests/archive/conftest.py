@@ -9,7 +9,8 @@ import pytest
 
 from streamlit_assistant.settings import Settings
 from tests.archive.archived_site import ArchivedSite
-from tests.archive.s3_server import NoServer, S3Server, s3_server
+from tests.archive.s3_server import S3Server, s3_server
+from tests.maven_jars import NoJars
 
 BUCKETS = count(1)
 
@@ -26,7 +27,7 @@ def s3() -> Iterator[S3Server]:
     try:
         with s3_server() as server:
             yield server
-    except NoServer as error:
+    except NoJars as error:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
 
 

@@ -1,8 +1,5 @@
 """A throw-away store that speaks S3: S3Proxy over a folder. It refuses wrong signatures."""
 
-import fcntl
-import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -10,66 +7,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import dedent
 
+from tests.maven_jars import jars
 from tests.start_process import free_port
 
 VERSION = "2.6.0"
-PROGRAMS = ("java", "mvn")
-INSTALL = "apt-get install default-jre-headless maven"
-LONGEST_DOWNLOAD = 600  # seconds
 LONGEST_START = 60.0  # seconds
 JAVA = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
-POM = f"""
-    <project xmlns="http://maven.apache.org/POM/4.0.0">
-      <modelVersion>4.0.0</modelVersion>
-      <groupId>tests</groupId><artifactId>store</artifactId><version>1</version>
-      <dependencies>
-        <dependency>
-          <groupId>org.gaul</groupId><artifactId>s3proxy</artifactId>
-          <version>{VERSION}</version>
-        </dependency>
-      </dependencies>
-    </project>
-"""
+ARTEFACTS = (("org.gaul", "s3proxy", VERSION),)
 QUIET = '<configuration><root level="OFF"/></configuration>'
 KEY_ID, KEY = "archive-key", "archive/secret+of=tests"
-
-
-class NoServer(Exception):
-    """There is no such server to be had on this machine; the text says what to install."""
-
-
-def jars() -> Path:
-    """The folder with the server's jars, fetched from Maven Central by the first who needs it."""
-    if missing := [program for program in PROGRAMS if shutil.which(program) is None]:
-        raise NoServer(f"{' and '.join(missing)} is missing: {INSTALL}")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamlit-assistant"
-    cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / f"s3proxy-{VERSION}"
-    with (cache / "s3proxy.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            _fetch(folder)
-    return folder
-
-
-def _fetch(folder: Path) -> None:
-    # Whole or not at all: a folder that is there is taken for complete.
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        (Path(work) / "pom.xml").write_text(dedent(POM).strip(), encoding="utf-8")
-        done = subprocess.run(
-            ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"],
-            cwd=work,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LONGEST_DOWNLOAD,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise NoServer(f"Maven could not fetch S3Proxy: {done.stdout[-500:]}")
-        (Path(work) / "jars").rename(folder)
 
 
 class S3Server:
@@ -152,8 +99,8 @@ class S3Server:
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """A store for as long as the block lasts; raises `NoServer` where there is none to be had."""
-    programs = jars()
+    """A store for as long as the block lasts; raises `NoJars` where there is none to be had."""
+    programs = jars(f"s3proxy-{VERSION}", ARTEFACTS)
     with tempfile.TemporaryDirectory(prefix="s3-") as folder:
         server = S3Server(Path(folder), programs)
         try:

@@ -6,7 +6,8 @@ from typing import NoReturn
 
 import pytest
 
-from tests.kafka_broker import KafkaBroker, NoKafka, kafka_broker
+from tests.kafka_broker import KafkaBroker, kafka_broker
+from tests.maven_jars import NoJars
 from tests.redis_server import (
     INSTALL,
     RedisProgram,
@@ -65,7 +66,7 @@ def own_kafka() -> Iterator[KafkaBroker]:
     try:
         with kafka_broker() as broker:
             yield broker
-    except NoKafka as reason:
+    except NoJars as reason:
         missing(str(reason))
 
 

@@ -19,7 +19,8 @@ from streamlit_assistant.history.history_errors import HistoryUnavailable
 from streamlit_assistant.history.kafka_log import KafkaLog, log_at
 from tests.history.conftest import missing
 from tests.history.contract import texts
-from tests.kafka_broker import PASSWORD, USER, KafkaBroker, NoKafka, kafka_broker
+from tests.kafka_broker import PASSWORD, USER, KafkaBroker, kafka_broker
+from tests.maven_jars import NoJars
 from tests.start_process import ROOT, free_port
 
 WRITERS = 4
@@ -32,7 +33,7 @@ def broker() -> Iterator[KafkaBroker]:
     try:
         with kafka_broker() as broker:
             yield broker
-    except NoKafka as reason:
+    except NoJars as reason:
         missing(str(reason))
 
 
@@ -110,6 +111,9 @@ def test_a_broker_that_is_away_is_told_and_nothing_is_doubled_after_that(
     log, new = log_of(broker, session, 0.5), log_of(broker, f"{session}-new", 0.5)
     until_done(log, entries("before", 0))
     assert log.take(1) == ["before 0 q"]
+    cleared = log_of(broker, f"{session}-cleared")
+    cleared.append(entries("cleared", 0))
+    cleared.clear()
     broker.stop()
     try:
         for ask in (
@@ -131,21 +135,10 @@ def test_a_broker_that_is_away_is_told_and_nothing_is_doubled_after_that(
         until_done(one, entries(name, 0))
 
     assert log.take(1) == ["before 0 a"]  # where it was before
+    for patience in (60, 61):  # who has read it before, and who has not
+        assert list(log_of(broker, f"{session}-cleared", patience).read()) == []
     assert list(log.read()) == [e.body for e in entries("before", 0) + entries("after", 0)]
     assert list(new.read()) == [e.body for e in entries("new", 0)]
-
-
-def test_what_was_cleared_does_not_come_back_with_a_broker(
-    broker: KafkaBroker, session: str
-) -> None:
-    log = log_of(broker, session)
-    log.append(entries("old", 0))
-    log.clear()
-    broker.restart()
-
-    assert list(log.read()) == list(log_of(broker, session, 61).read()) == []
-    log.append(entries("old", 0))
-    assert len(log.read()) == 2
 
 
 WRITER = """
@@ -223,6 +216,31 @@ def test_a_process_ends_quietly_without_a_broker(session: str) -> None:
     done = ran(TALK.format(session=session, servers=servers, patience=0.5, close="history.close()"))
 
     assert (done.stderr, done.stdout, done.returncode) == ("", "away\n", 0)
+
+
+FORK = """
+import os, sys
+from langchain_core.messages import HumanMessage
+from streamlit_assistant.history import KafkaHistory
+history = KafkaHistory({session!r}, {servers!r}, messages_from="beginning")
+history.add_user_message("parent")
+assert len(history.messages) == 1
+for _ in range(2):
+    child = os.fork()
+    if not child:
+        history.add_user_message("child")
+        sys.exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+history.add_user_message("parent")
+print(*[message.content for message in history.messages])
+"""
+
+
+def test_a_forked_process_uses_connections_of_its_own(broker: KafkaBroker, session: str) -> None:
+    done = ran(FORK.format(session=session, servers=broker.servers))
+
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout == "parent child child parent\n"
 
 
 def signed_url(broker: KafkaBroker, password: str, **options: Any) -> str:

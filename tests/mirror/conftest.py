@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.history.conftest import missing
-from tests.kafka_broker import KafkaBroker, NoKafka, kafka_broker
+from tests.kafka_broker import KafkaBroker, kafka_broker
+from tests.maven_jars import NoJars
 from tests.redis_server import INSTALL, RedisServer, plain_redis, redis_server_of
 
 
@@ -31,5 +32,5 @@ def own_kafka() -> Iterator[KafkaBroker]:
     try:
         with kafka_broker() as broker:
             yield broker
-    except NoKafka as reason:
+    except NoJars as reason:
         missing(str(reason))
