@@ -5,7 +5,7 @@ without fields that are at their default: LangChain's own classes read it, in a 
 """
 
 import json
-import uuid
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +43,7 @@ def entry_of(message: BaseMessage) -> Entry:
     if isinstance(message, BaseMessageChunk):
         message = message_chunk_to_message(message)
     data = message.model_dump(exclude_defaults=True)
-    key = stored_name(message.id) if message.id else uuid.uuid4().hex
+    key = stored_name(message.id) if message.id else os.urandom(16).hex()
     return Entry(key, _encoded({"type": message.type, "data": data}), fold(text_of(message)))
 
 
