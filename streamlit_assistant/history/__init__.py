@@ -7,6 +7,8 @@ when a class that needs it is asked for.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from streamlit_assistant.history.drivers import driver
+
 if TYPE_CHECKING:
     from streamlit_assistant.history.addresses import open_history
     from streamlit_assistant.history.kafka_history import KafkaHistory
@@ -37,4 +39,6 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name != "open_history":
+        driver("langchain_core", "langchain")
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from streamlit_assistant.history.drivers import driver
 from streamlit_assistant.history.entries import MessageLog
 from streamlit_assistant.history.history_errors import BadAddress
 
@@ -43,6 +44,7 @@ def open_history(url: str, session_id: str) -> "StoredHistory":
     class takes may stand in the query of the URL, such as `?ttl=3600`. Raises `BadAddress` for
     anything else and `MissingDriver` where an extra is needed.
     """
+    driver("langchain_core", "langchain")
     return cast("StoredHistory", _module(url, _HISTORIES).history_at(url, session_id))
 
 

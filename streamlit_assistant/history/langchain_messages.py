@@ -5,8 +5,10 @@ without fields that are at their default: LangChain's own classes read it, in a 
 """
 
 import json
+import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -34,6 +36,9 @@ _CLASSES: Mapping[str, type[BaseMessage]] = {
     "function": FunctionMessage,
     "chat": ChatMessage,
 }
+# How a body begins that json has written, with a space where orjson has none: of a number of more
+# than 64 bits orjson would read the first digits only.
+_OF_JSON = '{"type": '
 
 
 def entry_of(message: BaseMessage) -> Entry:
@@ -66,17 +71,29 @@ def text_of(message: BaseMessage) -> str:
 
 
 def _encoded(written: Mapping[str, Any]) -> str:
+    # It refuses half of a surrogate pair and numbers of more than 64 bits, which json can say.
+    with suppress(TypeError):
+        body = orjson.dumps(written).decode()
+        if "null" not in body or not _holds_no_number(written):
+            return body
     try:
-        return orjson.dumps(written).decode()
-    except TypeError:
-        # Half of a surrogate pair, which UTF-8 cannot say but an escape can.
-        try:
-            return json.dumps(written)
-        except TypeError as error:
-            raise ValueError(f"the message holds something that JSON cannot: {error}") from error
+        return json.dumps(written)
+    except TypeError as error:
+        raise ValueError(f"the message holds something that JSON cannot: {error}") from error
+
+
+def _holds_no_number(value: object) -> bool:
+    """Whether infinity or NaN is somewhere in a value: orjson writes them as null."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, Mapping):
+        return any(map(_holds_no_number, value.values()))
+    return isinstance(value, list | tuple) and any(map(_holds_no_number, value))
 
 
 def _decoded(body: str) -> Any:
+    if body.startswith(_OF_JSON):
+        return json.loads(body)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -24,6 +24,10 @@ _OF_THE_DRIVER = frozenset(
         *("ssl_certfile", "ssl_keyfile", "ssl_ciphers", "ssl_min_version", "timeout"),
     }
 )
+_LIKE = (
+    "the address of a Redis is like redis://user:password@host:6379/0;"
+    " @, :, /, ? and # of a password are percent-encoded"
+)
 _ESCAPED = {ord(letter): f"%{ord(letter):X}" for letter in "%{}"}
 _NUMBERS = frozenset({"ttl", "patience"})
 _OURS = frozenset({"key_prefix", "index_name", *_NUMBERS})
@@ -128,9 +132,9 @@ def _split(url: str) -> tuple[SplitResult, int]:
         parts = urlsplit(url)
         port = parts.port or _PORT
     except ValueError:
-        raise BadAddress(
-            "the address of a Redis is like redis://user:password@host:6379/0"
-        ) from None
+        raise BadAddress(_LIKE) from None
+    if parts.fragment or ("@" in parts.query and "@" not in parts.netloc):
+        raise BadAddress(_LIKE)  # what follows "#" or "?" is the rest of a password
     if parts.scheme not in _SCHEMES:
         raise BadAddress(f"the address of a Redis begins with {', '.join(_SCHEMES)}")
     return parts, port

@@ -80,7 +80,11 @@ for n = 5, #ARGV, 3 do
 end
 if #bodies > 0 then redis.call('RPUSH', m, unpack(bodies)) end
 if #texts > 0 then redis.call('APPEND', t, table.concat(texts)) end
-if ttl > 0 then
+if ttl == 0 then
+  -- Another writer has given the session its time: what is new must not outlive the rest.
+  local left = redis.call('PTTL', i)
+  for n = 1, left > 0 and 4 or 0 do redis.call('PEXPIRE', KEYS[n], left) end
+else
   for n = 1, 4 do redis.call('PEXPIRE', KEYS[n], ttl) end
   if indexed > 0 then
     -- They live twice as long, so that they need not all be touched by every message.

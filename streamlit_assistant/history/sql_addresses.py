@@ -83,6 +83,8 @@ def _parsed(text: str) -> URL:
     except (ArgumentError, ValueError):
         # Without the cause, and without the text: either may hold the password.
         raise BadAddress(f"this is no address of an SQL database: use {_ACCEPTED}") from None
+    if "@" in (url.host or ""):  # the rest of a password
+        raise BadAddress("in the password of an SQL database's address, @ is written as %40")
     known = _DRIVERS.get(url.drivername.lower())
     if known is None:
         raise BadAddress(f"an SQL history has no driver {url.drivername}: use {_ACCEPTED}")

@@ -135,7 +135,10 @@ def _after_fork() -> None:
     _HELD.databases = []
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )
 
 
 def _code(error: DBAPIError) -> int:

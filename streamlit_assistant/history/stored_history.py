@@ -60,8 +60,12 @@ class StoredHistory(BaseChatMessageHistory):
         return await run_in_executor(None, self.search_messages, text, limit)
 
     def remove_messages(self, ids: Collection[str]) -> None:
-        """Remove messages by their ids, for good."""
-        self._log.remove([stored_name(one) for one in ids])
+        """Remove messages by their ids, for good; a single one may be given as it is."""
+        self._log.remove([stored_name(one) for one in ([ids] if isinstance(ids, str) else ids)])
+
+    async def aremove_messages(self, ids: Collection[str]) -> None:
+        """Do what `remove_messages` does, without blocking the event loop."""
+        await run_in_executor(None, self.remove_messages, ids)
 
     def clear(self) -> None:
         """Remove all messages of the session."""

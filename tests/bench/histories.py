@@ -32,7 +32,6 @@ WORD, EVERY = "zebra", 100
 TEXT = "What people say in a chat is often about as long as this. " * 3
 FOUND = 10
 LONGEST_SERIES = 3.0  # seconds for the repetitions of one figure
-MOST_TIMES = 30
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def row(versus: Versus, size: int, what: str, once: Callable[[Side], float]) -> 
     for side in versus.sides:
         once(side)  # a first time that does not count
     began = time.perf_counter()
-    while len(seconds[versus.ours]) < MOST_TIMES:
+    while len(seconds[versus.ours]) < versus.ours.most_times:
         for side, times in seconds.items():
             times.append(once(side))
         if time.perf_counter() - began > LONGEST_SERIES:

@@ -258,11 +258,26 @@ class HistoryContract:
             pytest.skip("not promised")
         history = open_session("removing")
         history.add_messages([HumanMessage(text, id=text) for text in ("one", "two", "three")])
+        history.remove_messages("two")
         history.remove_messages(["two", "unknown"])
         history.add_messages([HumanMessage("two", id="two"), HumanMessage("four", id="four")])
 
         assert texts(open_session("removing")) == ["one", "three", "four"]
         assert history.search_messages("two") == []
+
+    def test_the_async_twins_of_ours_do_the_same(self, open_session: Callable[[str], Any]) -> None:
+        if not self.extended:
+            pytest.skip("not promised")
+
+        async def find_and_remove() -> list[BaseMessage]:
+            history = open_session("async of ours")
+            await history.aadd_messages([HumanMessage("one", id="1"), AIMessage("two", id="2")])
+            await history.aremove_messages(["2"])
+            assert await history.asearch_messages("two") == []
+            found: list[BaseMessage] = await history.asearch_messages("one")
+            return found
+
+        assert [message.content for message in asyncio.run(find_and_remove())] == ["one"]
 
     def test_what_is_no_message_is_refused(self, open_session: Callable[[str], Any]) -> None:
         if not self.extended:

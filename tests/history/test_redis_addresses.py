@@ -42,6 +42,8 @@ def test_our_options_are_taken_out_of_the_query() -> None:
         ("redis://u:secret@host:port/0", "is like"),
         ("redis://u:secret@[host/0", "is like"),
         ("redis://u:sec\u2100ret@host/0", "is like"),
+        ("redis://u:1?secret@host/0", "percent-encoded"),
+        ("redis://u:1#secret@host/0", "percent-encoded"),
         ("redis://u:secret@host/name", "number of a database"),
         ("redis://u:secret@host/0?tll=3", "unknown option tll.*ttl"),
         ("redis://host/0?password=secret", "unknown option password"),

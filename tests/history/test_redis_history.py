@@ -99,6 +99,24 @@ def test_every_write_renews_the_time_of_the_whole_session(
         assert all(client.exists(name) == 0 or left[name] > 90_000 for name in keys)
 
 
+@pytest.mark.parametrize("server", ["redis_server", "redis_stack_server"])
+def test_nothing_outlives_the_session_whoever_writes_to_it(
+    server: str, request: pytest.FixtureRequest
+) -> None:
+    sessions = RedisSessions(request.getfixturevalue(server), TINY, ttl=100)
+    sessions.history("shared").add_messages(said(2))
+    careless = RedisSessions(sessions.server, TINY, key_prefix=sessions.options["key_prefix"])
+    for number in range(20):
+        careless.history("shared").add_user_message(f"number {number} of the careless one")
+
+    keys = set(sessions.keys("shared").all)
+    with sessions.server.client() as client:
+        left = [int(client.pttl(name)) for name in keys & set(sessions.names())]
+        assert len(left) >= 3
+        assert all(0 < each <= 100_000 for each in left)
+    assert min(lifetimes(sessions)) > 0  # also of what the query engine was told
+
+
 def test_a_write_that_adds_nothing_renews_too(redis_server: RedisServer) -> None:
     sessions = RedisSessions(redis_server, ttl=100)
     history = sessions.history("repeated")

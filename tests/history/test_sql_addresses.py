@@ -59,6 +59,7 @@ def test_memory_is_shared_until_the_last_one_closes_it() -> None:
         ("sqlite://a.db", "three slashes or four"),
         ("sqlite://me:secret@/a.db", "three slashes or four"),
         ("postgresql://me:secret@h:port/d", "no address of an SQL database: use sqlite:///"),
+        ("postgresql://me:half@secret@h/d", "@ is written as %40"),
         ("postgresql+asyncpg://me:secret@h/d", "no driver postgresql"),
         ("postgresql://h/d?patience=soon", "patience is a number of seconds"),
         ("postgresql://h/d?patience=-1", "patience is a number of seconds"),
