@@ -87,7 +87,6 @@ def command_line() -> argparse.ArgumentParser:
         "see .streamlit/secrets.toml.example.",
     )
     add_setting_flags(parser)
-    parser.add_argument("--version", action="version", version=f"streamlit-assistant {__version__}")
     commands = parser.add_subparsers(
         title="commands, instead of serving", dest="command", metavar="COMMAND"
     )
@@ -122,6 +121,7 @@ def add_setting_flags(parser: argparse.ArgumentParser) -> None:
         const="worker",
         help="execute runs and read files, and serve nothing but /healthz and /metrics",
     )
+    parser.add_argument("--version", action="version", version=f"streamlit-assistant {__version__}")
 
 
 def settings_sources(flags: Mapping[str, str | None]) -> SettingsSources:

@@ -44,8 +44,9 @@ def config_toml(site: Site, text: str) -> None:
     (folder / "config.toml").write_text(text)
 
 
-def test_the_version_is_told(site: Site) -> None:
-    ended = site.run("--version")
+@pytest.mark.parametrize("command", [(), ("doctor",)])
+def test_the_version_is_told(site: Site, command: tuple[str, ...]) -> None:
+    ended = site.run(*command, "--version")
 
     assert (ended.returncode, ended.stdout) == (0, f"streamlit-assistant {__version__}\n")
 

@@ -50,9 +50,7 @@ class BucketPlace:
             self._obstore = importlib.import_module("obstore")
             stores = importlib.import_module("obstore.store")
         except ModuleNotFoundError as error:
-            raise ArchiveError(
-                "Buckets need a library: pip install 'streamlit-assistant[s3]'"
-            ) from error
+            raise ArchiveError("Buckets need a library: pip install -e '.[s3]'") from error
         self._errors = self._obstore.exceptions
         endpoint = _endpoint(options, environ)
         self._where = f"{self} at {endpoint}" if endpoint else str(self)
@@ -108,6 +106,8 @@ class BucketPlace:
 
     def beginning(self, found: Found) -> bytes:
         """Return the first bytes of an object."""
+        if not found.size:
+            return b""  # of which no part can be asked for
         with self._plain(found.thread_id):
             end = min(BEGINNING, found.size)
             name = object_name(found.thread_id)

@@ -26,6 +26,10 @@ DONE, FAILED, MISUSED = 0, 1, 2  # exit codes
 HEADERS_AT_ONCE = 8
 
 
+class Unheard(Exception):
+    """Whoever reads what is said is gone, or the disk that it goes to is full."""
+
+
 class ArchiveCommand:
     """One call of the command."""
 
@@ -59,6 +63,9 @@ class ArchiveCommand:
             return await self._restore(place, given)
         except (ArchiveError, DatabaseTrouble, StartError) as error:
             self._complain(str(error))
+            return FAILED
+        except Unheard as error:
+            self._complain(f"Ended, because nobody can read what is said ({error}).")
             return FAILED
 
     async def _move(self, place: Place, age: int, *, tries: bool) -> int:
@@ -171,9 +178,12 @@ def _header(place: Place, found: Found) -> Header | ArchiveError:
 
 def _write(out: TextIO, text: str) -> None:
     encoding = out.encoding or "utf-8"
-    # Nobody shall miss the rest because a terminal lacks a letter.
-    out.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    out.flush()
+    try:
+        # Nobody shall miss the rest because a terminal lacks a letter.
+        out.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        out.flush()
+    except OSError as error:
+        raise Unheard(error.strerror) from error
 
 
 def _threads(count: int) -> str:

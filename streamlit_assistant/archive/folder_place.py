@@ -1,6 +1,7 @@
 """An archive in a folder. What is in it is its owner's alone to read."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -70,13 +71,8 @@ class FolderPlace:
     @contextmanager
     def fetched(self, thread_id: str) -> Iterator[IO[bytes]]:
         """Give the object itself."""
-        with self._plain():
-            try:
-                file = self._object(thread_id).open("rb")
-            except FileNotFoundError as error:
-                raise NotArchived(f"{self} holds no {thread_id}.") from error
-            with file:
-                yield file
+        with self._plain(), self._opened(thread_id) as file:
+            yield file
 
     def beginning(self, found: Found) -> bytes:
         """Return the first bytes of an object."""
@@ -88,8 +84,9 @@ class FolderPlace:
         with self._plain():
             for name in sorted(os.listdir(self._path / FOLDER)):
                 thread_id = named_thread(name)
-                if thread_id is not None:
-                    yield Found(thread_id, self._object(thread_id).stat().st_size)
+                size = self._size(thread_id) if thread_id else None
+                if thread_id and size is not None:
+                    yield Found(thread_id, size)
 
     def remove(self, thread_id: str) -> None:
         """Remove an object, if it is there."""
@@ -97,6 +94,24 @@ class FolderPlace:
             path = self._object(thread_id)
             path.unlink(missing_ok=True)
             _settle(path.parent)
+
+    def _opened(self, thread_id: str) -> IO[bytes]:
+        path = self._object(thread_id)
+        try:
+            if self._size(thread_id) is not None:
+                return path.open("rb")
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise PlaceTrouble(f"The file {path} cannot be read ({reason}).") from error
+        raise NotArchived(f"{self} holds no {thread_id}.")
+
+    def _size(self, thread_id: str) -> int | None:
+        """Return None where there is no file: whoever opens a pipe waits for somebody to write."""
+        try:
+            there = self._object(thread_id).stat()
+        except FileNotFoundError:  # or not any more
+            return None
+        return there.st_size if stat.S_ISREG(there.st_mode) else None
 
     def _object(self, thread_id: str) -> Path:
         return self._path / object_name(thread_id)

@@ -14,6 +14,7 @@ from streamlit_assistant.archive.archive_errors import (
     PlaceTrouble,
 )
 from streamlit_assistant.archive.thread_object import Checked, Header
+from streamlit_assistant.archive.thread_rows import RowCheck
 
 FOLDER, SUFFIX = "threads", ".ndjson.gz"
 THREAD_ID = re.compile(r"thread_[A-Za-z0-9]{1,57}", re.ASCII)
@@ -87,16 +88,20 @@ def temporary_file() -> Iterator[IO[bytes]]:
         with tempfile.TemporaryFile(prefix="archive-") as file:
             yield file
     except OSError as error:
-        folder, reason = tempfile.gettempdir(), error.strerror or str(error)
+        # Which folder that is cannot be asked for: there may be none where anything can be written.
         raise PlaceTrouble(
-            f"The folder {folder} for temporary files cannot be used ({reason})."
+            f"Temporary files cannot be written ({error.strerror or error}); "
+            "TMPDIR may name another folder for them."
         ) from error
 
 
 def check(place: Place, thread_id: str, chunks: Iterator[bytes]) -> Checked:
     """Read an object to its end; raise `ArchiveError` unless it is whole and can be read by us."""
     with _naming(place, thread_id):
-        return thread_object.check(chunks, thread_id)
+        row_check = RowCheck(thread_id)
+        checked = thread_object.check(chunks, thread_id, row_check.add)
+        row_check.end()
+        return checked
 
 
 def header(place: Place, found: Found) -> Header:

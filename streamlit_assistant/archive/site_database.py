@@ -44,13 +44,14 @@ class SiteDatabase:
         """Have what was stored outlive a power failure; PostgreSQL sees to that by itself."""
         if self._file is None:
             return
-        for path in (self._file, self._file.with_name(f"{self._file.name}-wal")):
-            if path.exists():
-                number = os.open(path, os.O_RDWR)
-                try:
-                    os.fsync(number)
-                finally:
-                    os.close(number)
+        with _usable(self._file):
+            for path in (self._file, self._file.with_name(f"{self._file.name}-wal")):
+                if path.exists():
+                    number = os.open(path, os.O_RDWR)
+                    try:
+                        os.fsync(number)
+                    finally:
+                        os.close(number)
 
 
 @asynccontextmanager
@@ -61,15 +62,14 @@ async def opened_database(settings: Settings) -> AsyncIterator[SiteDatabase]:
     """
     folder = DataFolder(settings.data_dir, settings.database_url)
     file = None if is_postgres(settings.database_url) else folder.database
-    if file is not None and not file.is_file():
-        raise ArchiveError(
-            f"There is no database {file}; name the folder of the site with --data-dir."
-        )
+    if file is not None:
+        _ensure_there(file)
     url = site_url(settings.database_url, folder.database)
     database = PostgresDatabase(url) if file is None else SqliteDatabase(url, time.time)
     try:
         if file is not None:
-            folder.open()
+            with _usable(file):
+                folder.open()
         site = SiteDatabase(database, file)
         await _ensure_known(site.leaving)
         yield site
@@ -78,9 +78,30 @@ async def opened_database(settings: Settings) -> AsyncIterator[SiteDatabase]:
         folder.close()
 
 
+def _ensure_there(file: Path) -> None:
+    with _usable(file):
+        is_there = file.is_file()
+    if not is_there:
+        raise ArchiveError(
+            f"There is no database {file}; name the folder of the site with --data-dir."
+        )
+
+
+@contextmanager
+def _usable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ArchiveError(
+            f"The database {file} cannot be used ({error.filename or file}: {error.strerror}); "
+            "run this as the user whom the server runs as."
+        ) from error
+
+
 @contextmanager
 def _turn(file: Path) -> Iterator[None]:
-    lock = os.open(file.with_name(f"{file.name}.archive"), os.O_RDWR | os.O_CREAT, 0o600)
+    with _usable(file):
+        lock = os.open(file.with_name(f"{file.name}.archive"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
@@ -22,7 +22,10 @@ FORMAT = 1
 GZIP = 16 + zlib.MAX_WBITS  # what zlib calls the format of gzip files
 LEVEL = 6
 MOST_READ = 1 << 20  # bytes unpacked at a time
+LONGEST_LINE = 1 << 30  # bytes; no database has rows that are longer
+LATEST = 253_402_300_799  # seconds; the last that has a date, in the year 9999
 PIECE_ROWS, PIECE_BYTES = 1000, 1 << 20
+HALF_LETTERS = (rb"\ud", rb"\uD")  # how JSON can name what no text can hold
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,13 @@ class Checked:
     newest: dict[str, int] = field(default_factory=dict)  # the greatest number in each table
 
 
-def check(chunks: Iterable[bytes], thread_id: str) -> Checked:
-    """Read an object to its end; raise `BrokenObject` unless it is whole and of this thread."""
+def check(
+    chunks: Iterable[bytes], thread_id: str, see: Callable[[StoredRow], None] | None = None
+) -> Checked:
+    """Read an object to its end; raise `BrokenObject` unless it is whole and of this thread.
+
+    `see` gets each of its rows.
+    """
     lines = _lines(chunks)
     header = read_header(next(lines, b""))
     if header.thread_id != thread_id:
@@ -116,6 +124,8 @@ def check(chunks: Iterable[bytes], thread_id: str) -> Checked:
             return checked
         present.update(line)
         row = _row(found)
+        if see is not None:
+            see(row)
         if checked.rows[row.table] == 0:
             checked.columns[row.table] = list(row.values)
         checked.rows[row.table] += 1
@@ -160,9 +170,14 @@ def read_header(line: bytes) -> Header:
     if not isinstance(found.get("format"), int) or found["format"] > FORMAT:
         raise ArchiveError("it was made by a newer version; restore it with that version")
     try:
-        return Header(**{name: found[name] for name in Header.__dataclass_fields__})
+        read = Header(**{name: found[name] for name in Header.__dataclass_fields__})
     except KeyError as error:
         raise BrokenObject(f"its first line lacks {error}") from error
+    texts = (read.thread_id, read.title or "", read.schema)
+    numbers = (read.messages, read.created_at, read.last_active_at, read.archived_at)
+    if not all(isinstance(text, str) for text in texts) or not all(map(_is_number, numbers)):
+        raise BrokenObject("its first line is none of ours")
+    return read
 
 
 def first_line(beginning: bytes) -> bytes:
@@ -173,18 +188,26 @@ def first_line(beginning: bytes) -> bytes:
         raise BrokenObject("it is damaged") from error
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= LATEST
+
+
 def _line(value: Mapping[str, Any]) -> bytes:
     return f"{to_json(value)}\n".encode()
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    unfinished = b""
+    unfinished = bytearray()
     for unpacked in _unpacked(chunks):
-        *lines, unfinished = (unfinished + unpacked).split(b"\n")
+        *lines, rest = unpacked.split(b"\n")
         for line in lines:
-            yield line + b"\n"
+            yield bytes(unfinished) + line + b"\n"
+            unfinished.clear()
+        unfinished += rest
+        if len(unfinished) > LONGEST_LINE:
+            raise BrokenObject("it has a line without an end")
     if unfinished:
-        yield unfinished
+        yield bytes(unfinished)
 
 
 def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -203,7 +226,9 @@ def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _object(line: bytes) -> dict[str, Any]:
     try:
         found = json.loads(line)
-    except ValueError as error:
+        if any(half in line for half in HALF_LETTERS):
+            to_json(found).encode()
+    except (ValueError, RecursionError) as error:
         raise BrokenObject("it is damaged") from error
     if not isinstance(found, dict):
         raise BrokenObject("it is damaged")
@@ -219,7 +244,7 @@ def _row(found: Mapping[str, Any]) -> StoredRow:
     table, values = found.get("table"), found.get("row")
     if not isinstance(table, str) or table not in TABLES:
         raise BrokenObject(f"it has rows that this version does not know ({table})")
-    if not isinstance(values, dict) or "seq" not in values:
+    if not isinstance(values, dict) or not isinstance(values.get("seq"), int):
         raise BrokenObject("it is damaged")
     return StoredRow(table, values)
 

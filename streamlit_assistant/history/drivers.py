@@ -14,6 +14,5 @@ def driver(module: str, extra: str) -> Any:
         if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
             raise  # it is installed, and lacks something itself
         raise MissingDriver(
-            f"{module.partition('.')[0]} is not installed: "
-            f"pip install 'streamlit-assistant[{extra}]'"
+            f"{module.partition('.')[0]} is not installed: pip install -e '.[{extra}]'"
         ) from error

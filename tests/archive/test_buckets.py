@@ -78,9 +78,10 @@ def test_large_objects_go_in_parts(place: BucketPlace) -> None:
 
 def test_small_objects_have_a_beginning_too(place: BucketPlace) -> None:
     put(place, "thread_a", b"small")
+    put(place, "thread_b", b"")
 
-    assert [*place.found()] == [Found("thread_a", 5)]
-    assert place.beginning(Found("thread_a", 5)) == b"small"
+    assert [*place.found()] == [Found("thread_a", 5), Found("thread_b", 0)]
+    assert [place.beginning(found) for found in place.found()] == [b"small", b""]
 
 
 def test_others_objects_are_not_taken_for_threads(
@@ -202,5 +203,5 @@ def test_without_keys_it_says_which_are_missing(environ: dict[str, str]) -> None
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
 
-    with pytest.raises(ArchiveError, match=r"pip install 'streamlit-assistant\[s3\]'"):
+    with pytest.raises(ArchiveError, match=r"pip install ''.\[s3\]'"):
         BucketPlace("s3://chats", KEYS)

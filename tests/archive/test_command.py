@@ -1,5 +1,6 @@
 """`start archive` as people and cron run it: a process of its own, beside the server."""
 
+import os
 import random
 import shutil
 import signal
@@ -151,6 +152,45 @@ def test_a_place_that_may_not_be_written_to_is_named(process: Site, site: Archiv
     assert ended.returncode == 1
     assert ended.stderr.startswith("The folder /proc/archive cannot be used (")
     assert site.threads() == {name}
+
+
+def test_a_database_of_somebody_else_is_named(process: Site, site: ArchivedSite) -> None:
+    name = site.fill("a")
+    blocked = site.settings.data_dir / "assistant.db.archive"
+    blocked.mkdir()
+    far = process.run("--data-dir", "x" * 300, "archive", *AGE, "--to", "archive")
+    near = process.run("archive", *AGE, "--to", "archive")
+
+    for ended in (far, near):
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith("The database ") and ended.stderr.count("\n") == 1
+        assert ended.stderr.endswith("run this as the user whom the server runs as.\n")
+    assert str(blocked) in near.stderr
+    assert site.threads() == {name}
+
+
+def test_a_reader_who_leaves_early_gets_no_traceback(process: Site, site: ArchivedSite) -> None:
+    for number in range(3):
+        site.fill(f"a{number}")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [*START, "archive", *AGE, "--to", "archive"],
+            cwd=process.folder,
+            env=process.environ,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert ended.stderr.startswith("Ended, because nobody can read what is said (")
+    assert site.threads() == set()
 
 
 def test_ctrl_c_ends_it_in_a_line(process: Site, site: ArchivedSite) -> None:

@@ -56,7 +56,7 @@ def test_a_missing_library_is_named_with_its_extra(
     library: str, code: str, extra: str, tmp_path: os.PathLike[str]
 ) -> None:
     assert told(library, code, tmp_path) == (
-        f"MissingDriver {library} is not installed: pip install 'streamlit-assistant[{extra}]'"
+        f"MissingDriver {library} is not installed: pip install -e '.[{extra}]'"
     )
 
 

@@ -81,5 +81,5 @@ def test_a_missing_driver_is_told_with_what_installs_it(url: str, driver: str, e
 
     said = done.stderr.splitlines()[-1]
     assert f"StartError: HISTORY_URLS ({Target.at(url).kind}): " in said
-    assert f"streamlit-assistant[{extra}]" in said
+    assert f"'.[{extra}]'" in said
     assert "hunter2" not in said
