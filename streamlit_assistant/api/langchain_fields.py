@@ -1,12 +1,12 @@
 """A message as LangChain had it, beside the role and content that stand for it: our extension."""
 
-import json
 from hashlib import sha256
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
 from streamlit_assistant.api.fields import Body
+from streamlit_assistant.api.strict_json import read_json
 from streamlit_assistant.api.validation import BadField, describe
 from streamlit_assistant.json_text import to_json
 from streamlit_assistant.records import JSON
@@ -73,7 +73,7 @@ def _decoded(value: JSON | str) -> JSON:
     if isinstance(value, dict):
         return value
     try:
-        data = json.loads(value, parse_constant=_refuse)
+        data = read_json(value)
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
@@ -82,7 +82,3 @@ def _decoded(value: JSON | str) -> JSON:
             "invalid_value",
         )
     return data
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

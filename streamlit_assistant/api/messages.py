@@ -16,7 +16,7 @@ from streamlit_assistant.api.requests import (
     ModifyMessage,
     read_body,
 )
-from streamlit_assistant.records import JSON, Clock
+from streamlit_assistant.records import JSON, Clock, Page
 from streamlit_assistant.runs import RunExecutor
 from streamlit_assistant.store import Store
 
@@ -56,7 +56,7 @@ class MessageEndpoints:
         query = page_query(request, "run_id")
         page = await self._store.messages.page(thread.id, query, run_id)
         headers = {COUNT_HEADER: str(thread.message_count)}
-        return JSONResponse(responses.page(page, responses.message), headers=headers)
+        return messages_answer(page, thread, headers)
 
     async def create(self, request: Request) -> JSONResponse:
         """`POST /threads/{thread_id}/messages`"""
@@ -78,7 +78,7 @@ class MessageEndpoints:
         await self._links.check_images(thread.owner, messages)
         held = await self._store.messages.add_all(thread.id, messages)
         self._links.stored(messages)
-        return messages_answer(held, thread)
+        return messages_answer(Page(held, has_more=False), thread)
 
     async def retrieve(self, request: Request) -> JSONResponse:
         """`GET /threads/{thread_id}/messages/{message_id}`"""
@@ -86,7 +86,7 @@ class MessageEndpoints:
         message_id = path_id(request, "message_id")
         thread = await self._store.threads.get(owner(request), thread_id)
         message = await self._store.messages.get(thread.id, message_id)
-        return JSONResponse(responses.message(message))
+        return message_answer(message, thread)
 
     async def modify(self, request: Request) -> JSONResponse:
         """`POST /threads/{thread_id}/messages/{message_id}`: only metadata can change."""

@@ -1,30 +1,41 @@
-"""Answers that hold words of a temporary thread: they are passed on and kept nowhere."""
+"""Answers that hold words of a temporary thread: they are passed on and kept nowhere.
 
-from collections.abc import Sequence
+Not even those to a GET: a POST that is repeated may be answered with one of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from starlette.responses import JSONResponse
 
 from streamlit_assistant import responses
 from streamlit_assistant.api.run_options import TEMPORARY
-from streamlit_assistant.records import JSON, Message, Run, Thread
+from streamlit_assistant.records import JSON, Message, Page, Run, Thread
 
 NAME, VALUE = "cache-control", "no-store"
+NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def thread_answer(thread: Thread) -> JSONResponse:
+    """Return a thread as an answer."""
+    return _answer(responses.thread(thread), thread.temporary)
 
 
 def message_answer(message: Message, thread: Thread) -> JSONResponse:
-    """Return a message as an answer to a POST."""
-    return _answer(responses.message(message), is_private=thread.temporary)
+    """Return a message as an answer."""
+    return _answer(responses.message(message), thread.temporary)
 
 
-def messages_answer(messages: Sequence[Message], thread: Thread) -> JSONResponse:
-    """Return several messages as an answer to a POST."""
-    listed = responses.listing([responses.message(each) for each in messages], has_more=False)
-    return _answer(listed, is_private=thread.temporary)
+def messages_answer(
+    page: Page[Message], thread: Thread, headers: Mapping[str, str] = NONE
+) -> JSONResponse:
+    """Return several messages as an answer."""
+    return _answer(responses.page(page, responses.message), thread.temporary, headers)
 
 
-def run_answer(run: Run) -> JSONResponse:
-    """Return a run as an answer to a POST."""
-    return _answer(responses.run(run), is_private=bool(run.options.get(TEMPORARY)))
+def run_answer(run: Run, headers: Mapping[str, str] = NONE) -> JSONResponse:
+    """Return a run as an answer."""
+    return _answer(responses.run(run), bool(run.options.get(TEMPORARY)), headers)
 
 
 def is_private(headers: Sequence[Sequence[str]]) -> bool:
@@ -32,5 +43,5 @@ def is_private(headers: Sequence[Sequence[str]]) -> bool:
     return any(name.lower() == NAME and value == VALUE for name, value in headers)
 
 
-def _answer(body: JSON, *, is_private: bool) -> JSONResponse:
-    return JSONResponse(body, headers={NAME: VALUE} if is_private else None)
+def _answer(body: JSON, private: bool, headers: Mapping[str, str] = NONE) -> JSONResponse:
+    return JSONResponse(body, headers={**headers, NAME: VALUE} if private else dict(headers))

@@ -1,7 +1,6 @@
 """Request bodies, one class an operation, and how JSON is read into them."""
 
 import json
-import math
 import re
 from typing import Annotated, Any, Literal
 
@@ -22,13 +21,13 @@ from streamlit_assistant.api.fields import (
 )
 from streamlit_assistant.api.langchain_fields import LangChainMessage
 from streamlit_assistant.api.run_fields import ResponseFormat, Truncation
+from streamlit_assistant.api.strict_json import read_json
 from streamlit_assistant.api.tool_fields import RunTools, ToolChoice, Tools
 from streamlit_assistant.api.validation import M, parse
 from streamlit_assistant.errors import InvalidRequest
 
 MOST_BODY_BYTES = 16 * 1024 * 1024
 MOST_MESSAGES = 1_000  # in one request
-MOST_NESTING = 100  # brackets within brackets, far beyond any schema of use
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -162,9 +161,7 @@ async def _read_json(request: Request) -> Any:
     if not raw.strip():
         return {}
     try:
-        body = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
-        if raw.count(b"[") + raw.count(b"{") > MOST_NESTING:
-            _refuse_deep(body)
+        body = read_json(raw)
         if _HALF_CHARACTER.search(raw):
             json.dumps(body, ensure_ascii=False).encode()
         return body
@@ -172,24 +169,3 @@ async def _read_json(request: Request) -> Any:
         raise InvalidRequest(
             f"We could not parse the JSON body of your request: {error}.", code="invalid_json"
         ) from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"the number {text[:40]} is too large")
-    return number
-
-
-def _refuse_deep(body: Any) -> None:
-    level: list[Any] = [body]
-    for _ in range(MOST_NESTING):
-        inner = [item.values() if isinstance(item, dict) else item for item in level]
-        level = [item for items in inner for item in items if isinstance(item, dict | list)]
-        if not level:
-            return
-    raise ValueError(f"it is nested deeper than {MOST_NESTING} levels")

@@ -127,7 +127,7 @@ class RunEndpoints:
         headers = poll_headers(self._executor.age(run))
         if waits(run) and (position := await self._store.queue.position(run.id)) is not None:
             headers[POSITION_HEADER] = str(position)
-        return JSONResponse(responses.run(run), headers=headers)
+        return run_answer(run, headers)
 
     async def modify(self, request: Request) -> JSONResponse:
         """`POST /threads/{thread_id}/runs/{run_id}`: metadata only, in any status."""

@@ -8,6 +8,7 @@ from streamlit_assistant import responses
 from streamlit_assistant.api.conversion import to_thread
 from streamlit_assistant.api.file_links import FileLinks
 from streamlit_assistant.api.gate import owner
+from streamlit_assistant.api.private_answers import thread_answer
 from streamlit_assistant.api.query import page_query, path_id
 from streamlit_assistant.api.requests import CreateThread, ModifyThread, read_body
 from streamlit_assistant.records import JSON, Clock
@@ -50,12 +51,12 @@ class ThreadEndpoints:
         await self._links.check_images(mine, messages)
         stored = await self._store.threads.add(thread, messages, stores)
         self._links.stored(messages, stores)
-        return JSONResponse(responses.thread(stored))
+        return thread_answer(stored)
 
     async def retrieve(self, request: Request) -> JSONResponse:
         """`GET /threads/{thread_id}`"""
         thread = await self._store.threads.get(owner(request), path_id(request, "thread_id"))
-        return JSONResponse(responses.thread(thread))
+        return thread_answer(thread)
 
     async def modify(self, request: Request) -> JSONResponse:
         """`POST /threads/{thread_id}`: only the fields that were sent change."""
@@ -71,7 +72,7 @@ class ThreadEndpoints:
             changes["tool_resources"] = resources
         thread = await self._store.threads.modify(mine, thread_id, changes, stores)
         self._links.stored(stores=stores)
-        return JSONResponse(responses.thread(thread))
+        return thread_answer(thread)
 
     async def delete(self, request: Request) -> JSONResponse:
         """`DELETE /threads/{thread_id}`: a run on it stops."""

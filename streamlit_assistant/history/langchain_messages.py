@@ -27,6 +27,7 @@ from langchain_core.messages import (
 )
 
 from streamlit_assistant.history.entries import Entry, fold, stored_name
+from streamlit_assistant.history.thread_messages import said
 
 _CLASSES: Mapping[str, type[BaseMessage]] = {
     "human": HumanMessage,
@@ -39,6 +40,8 @@ _CLASSES: Mapping[str, type[BaseMessage]] = {
 # How a body begins that json has written, with a space where orjson has none: of a number of more
 # than 64 bits orjson would read the first digits only.
 _OF_JSON = '{"type": '
+# What its classes raise, in their validators as well, about data that does not fit.
+_MISFITS = (AttributeError, KeyError, TypeError, ValueError)
 
 
 def entry_of(message: BaseMessage) -> Entry:
@@ -58,16 +61,29 @@ def message_of(body: str) -> BaseMessage:
 
 
 def message_from(written: Mapping[str, Any]) -> BaseMessage:
-    """Return the message that was written as `{"type": …, "data": {…}}`."""
-    made = _CLASSES.get(written["type"])
-    if made is None:
-        return messages_from_dict([dict(written)])[0]
-    return made(**written["data"])
+    """Return the message that was written as `{"type": …, "data": {…}}`.
+
+    Programs of all kinds write into the threads of our API, which knows no LangChain. Of what its
+    classes refuse the words are read, so that one such message does not take the others away.
+    """
+    try:
+        return _whole(written)
+    except _MISFITS:
+        made = HumanMessage if written["type"] == "human" else AIMessage
+        return made(said(dict(written)), id=written["data"].get("id"))
 
 
 def text_of(message: BaseMessage) -> str:
     """Return what a message says, without its pictures and other blocks."""
     return str(message.text)
+
+
+def _whole(written: Mapping[str, Any]) -> BaseMessage:
+    made = _CLASSES.get(written["type"])
+    message = made(**written["data"]) if made else messages_from_dict([dict(written)])[0]
+    if isinstance(message, RemoveMessage):
+        raise TypeError("it is an order, not a message")
+    return message
 
 
 def _encoded(written: Mapping[str, Any]) -> str:

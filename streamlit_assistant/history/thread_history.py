@@ -23,8 +23,8 @@ _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 class ThreadHistory(StoredHistory):
     """The messages of one thread of our API.
 
-    What the page writes is in the next `messages`, and what is added here is on the page when it
-    is drawn again. While an answer is being written there, to add messages waits for its end, and
+    What the page writes is in the next `messages`, and what is added here is on the page within
+    seconds. While an answer is being written there, to add messages waits for its end, and
     raises `HistoryUnavailable` after `patience` seconds. Answers are seen once they are whole.
     """
 

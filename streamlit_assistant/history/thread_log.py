@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from streamlit_assistant.history.entries import Entry, fold, matching, stored_name
 from streamlit_assistant.history.thread_messages import (
@@ -19,6 +19,8 @@ from streamlit_assistant.history.thread_messages import (
 from streamlit_assistant.history.thread_posting import posted_form
 from streamlit_assistant.history.thread_requests import RunActive, ThreadMissing, ThreadRequests
 from streamlit_assistant.json_text import to_json
+
+T = TypeVar("T")
 
 PAGE = 100  # messages, the most the API gives at once
 MOST_MESSAGES = 1_000  # in one request
@@ -55,14 +57,7 @@ class ThreadLog:
 
     def search(self, words: Sequence[str], limit: int) -> Sequence[str]:
         """Return at most `limit` bodies, newest first, whose folded text holds all words."""
-        found: list[str] = []
-        for message in self._messages("desc"):
-            written = written_form(message)
-            if matching([fold(said(written))], words, 1):
-                found.append(body_of(written))
-            if len(found) >= limit:
-                break
-        return found
+        return self._steadily(lambda: self._found(words, limit))
 
     def remove(self, keys: Collection[str]) -> None:
         """Remove these messages. Unknown keys do no harm.
@@ -92,11 +87,24 @@ class ThreadLog:
             except RunActive as active:
                 self._requests.wait_for(active.run_id, until)
 
+    def _found(self, words: Sequence[str], limit: int) -> list[str]:
+        found: list[str] = []
+        for message in self._messages("desc"):
+            written = written_form(message)
+            if matching([fold(said(written))], words, 1):
+                found.append(body_of(written))
+            if len(found) >= limit:
+                break
+        return found
+
     def _whole(self) -> list[JSON]:
+        return self._steadily(lambda: list(self._messages("asc")))
+
+    def _steadily(self, reading: Callable[[], T]) -> T:
         for _ in range(TRIES - 1):
             with suppress(ThreadMissing):  # perhaps the message behind which a page begins
-                return list(self._messages("asc"))
-        return list(self._messages("asc"))
+                return reading()
+        return reading()
 
     def _messages(self, order: str) -> Iterator[JSON]:
         """Yield what has been said; an answer once it is whole."""

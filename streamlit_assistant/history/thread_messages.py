@@ -1,6 +1,7 @@
 """A message of a thread, as the API shows it, in LangChain's form. It needs no LangChain."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ JSON = dict[str, Any]
 # Our extension of a message: what LangChain's message carried beyond role and content.
 EXTENSION = "langchain"
 TYPES = {"user": "human", "assistant": "ai"}
+
+_MAY_BE_LONG = re.compile(r"\d{19}")  # a number of more than 64 bits
 
 
 def written_form(message: Mapping[str, Any]) -> JSON:
@@ -42,7 +45,8 @@ def body_of(written: JSON) -> str:
         body.encode()
     except UnicodeEncodeError:
         return json.dumps(written)  # half of a surrogate pair, which only an escape can say
-    return body
+    # With spaces: readers take it for json's own, and read such numbers to their last digit.
+    return json.dumps(written, ensure_ascii=False) if _MAY_BE_LONG.search(body) else body
 
 
 def content_of(parts: Sequence[Mapping[str, Any]]) -> str | list[JSON]:

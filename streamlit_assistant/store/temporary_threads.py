@@ -18,7 +18,9 @@ from streamlit_assistant.store.tables import (
 
 MADE = "assistants_output"  # the purpose of the files that models make
 LONG_OVER = 0  # when a file has expired that nobody is to get any more
-_FILE_ID = re.compile(r"\bfile-[A-Za-z0-9]+")
+# Where what a model has made is shown or offered. It may also name files of other chats: as a
+# source, or in its words, in which quotation marks are escaped.
+_MADE_ID = re.compile(r'"(?:image|image_file|file_path)":\s*\{"file_id":\s*"(file-[A-Za-z0-9]+)"')
 
 _RUN = runs.c.thread_id == threads.c.id
 # Nobody has written, and no run has done anything, since `since`.
@@ -58,7 +60,9 @@ async def expire_made_files(connection: AsyncConnection, thread_id: str) -> None
     named: set[str] = set()
     for query in (said, done):
         texts = (await connection.execute(query)).scalars()
-        named.update(*map(_FILE_ID.findall, texts))
+        named.update(*map(_MADE_ID.findall, texts))
     if named:
-        made = update(files).where(files.c.id.in_(named), files.c.purpose == MADE)
+        owner = select(threads.c.owner).where(threads.c.id == thread_id).scalar_subquery()
+        is_made = (files.c.id.in_(named), files.c.owner == owner, files.c.purpose == MADE)
+        made = update(files).where(*is_made)
         await connection.execute(made.values(expires_at=LONG_OVER))

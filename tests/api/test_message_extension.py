@@ -106,7 +106,13 @@ def test_half_a_character_is_kept_in_the_text_of_its_json(
         ({"type": "ai", "data": "{"}, "langchain.data", "invalid_value"),
         ({"type": "ai", "data": "[]"}, "langchain.data", "invalid_value"),
         ({"type": "ai", "data": '{"x": NaN}'}, "langchain.data", "invalid_value"),
+        ({"type": "ai", "data": '{"x": 1e400}'}, "langchain.data", "invalid_value"),
         ({"type": "ai", "data": "[" * 100_000}, "langchain.data", "invalid_value"),
+        (
+            {"type": "ai", "data": f'{{"x": {"[" * 100}{"]" * 100}}}'},
+            "langchain.data",
+            "invalid_value",
+        ),
         (
             {"type": "ai", "data": {"content": "x" * 8_000_000}},
             "langchain.data",

@@ -163,6 +163,27 @@ def test_nothing_of_it_is_left_once_it_is_deleted(site: Site) -> None:
     assert site.tables_with(SECRET) == []
 
 
+def test_nothing_is_kept_of_what_is_answered_when_it_is_repeated(site: Site) -> None:
+    about = {"metadata": {"about": SECRET}}
+    thread_id: str = site.post("/threads", {**TEMPORARY, **about}).json()["id"]
+    thread = f"/threads/{thread_id}"
+    run = {"assistant_id": "asst_default", "additional_instructions": SECRET, **about}
+    requests: list[tuple[str, Any]] = [
+        ("/threads", {**TEMPORARY, **about}),
+        (thread, about),
+        (f"{thread}/messages", QUESTION),
+        (f"{thread}/messages/batch", {"messages": [QUESTION]}),
+        (f"{thread}/runs", run),
+    ]
+
+    for path, body in requests:
+        first, again = site.post(path, body, path), site.post(path, body, path)
+        assert SECRET in first.text, path
+        assert SECRET in again.text, path
+
+    assert "idempotency_keys" not in site.tables_with(SECRET)
+
+
 def test_elsewhere_words_are_left(site: Site) -> None:
     site.http.delete(f"/threads/{site.talk()}")
 

@@ -203,5 +203,5 @@ def test_without_keys_it_says_which_are_missing(environ: dict[str, str]) -> None
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
 
-    with pytest.raises(ArchiveError, match=r"pip install ''.\[s3\]'"):
+    with pytest.raises(ArchiveError, match=r"pip install -e '\.\[s3\]'"):
         BucketPlace("s3://chats", KEYS)

@@ -113,6 +113,30 @@ def test_what_the_page_writes_is_read_and_not_added_again(
     assert texts(history) == ["from the page", "from a chain"]
 
 
+@pytest.mark.parametrize(
+    "langchain",
+    [
+        {"type": "tool", "data": {}},
+        {"type": "of tomorrow", "data": {}},
+        {"type": "remove", "data": {"id": "m1"}},
+        {"type": "ai", "data": {"tool_calls": "none", "content": "words"}},
+        {"type": "ai", "data": {"content": [{"type": "text", "text": "words"}], "name": 3}},
+    ],
+)
+def test_what_langchain_does_not_understand_is_read_as_words(
+    offline: LiveServer, history: ThreadHistory, langchain: Any
+) -> None:
+    posted = offline.client().beta.threads.messages.create(
+        history.thread_id, role="user", content="words", extra_body={"langchain": langchain}
+    )
+    history.add_ai_message("from a chain")
+
+    odd, ours = history.messages
+    assert odd == AIMessage("words", id=langchain["data"].get("id", posted.id))
+    assert ours.text == "from a chain"
+    assert [found.text for found in history.search_messages("words")] == ["words"]
+
+
 def test_an_answer_says_which_run_gave_it(offline: LiveServer, history: ThreadHistory) -> None:
     history.add_user_message("hi")
     run = offline.client().beta.threads.runs.create_and_poll(
@@ -242,6 +266,22 @@ def test_messages_may_be_removed_while_they_are_read(offline: LiveServer) -> Non
 
     # A page of the old ones may be followed by one of the new ones, never by an error.
     assert max(lengths) <= 350
+
+
+def test_a_search_begins_again_where_its_page_has_gone(
+    offline: LiveServer, history: ThreadHistory
+) -> None:
+    history.add_messages([HumanMessage(str(number)) for number in range(150)])
+    newest = [str(one.id) for one in history.messages[50:]]
+    removals = iter([lambda: history.remove_messages(newest)])
+
+    def remove_once(_response: object) -> None:
+        next(removals, lambda: None)()
+
+    hooks = {"response": [remove_once]}
+    with openai.DefaultHttpx2Client(event_hooks=hooks) as http_client:
+        slow = ThreadHistory(offline.client(http_client=http_client), history.thread_id)
+        assert [found.text for found in slow.search_messages("49")] == ["49"]
 
 
 def test_an_address_opens_a_thread(offline: LiveServer, history: ThreadHistory) -> None:

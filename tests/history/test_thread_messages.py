@@ -23,6 +23,20 @@ CALL: Any = {"name": "f", "args": {"`": 1}, "id": "call_1"}
 PICTURE = {"url": "https://example.com/a.png", "detail": "auto"}
 
 
+def test_numbers_of_any_length_reach_a_store_unharmed() -> None:
+    data = {"content": "数", "additional_kwargs": {"n": 10**40 + 1}}
+    message = {
+        "id": "msg_1",
+        "role": "user",
+        "content": [],
+        "langchain": {"type": "human", "data": data},
+    }
+
+    read = message_of(entry_of_thread_message(message).body)
+
+    assert read == HumanMessage("数", id="msg_1", additional_kwargs={"n": 10**40 + 1})
+
+
 def sent(message: BaseMessage) -> Any:
     """The body that posts a message."""
     return posted_form(json.loads(entry_of(message).body))

@@ -1,5 +1,6 @@
 """Threads that are not to be kept."""
 
+import json
 from typing import Any
 
 import pytest
@@ -154,6 +155,31 @@ async def test_the_files_that_a_model_has_made_go_with_it(store: Store, way: str
     # What the person has given it, or shown it from elsewhere, is not its own.
     assert {file.id for file in left.items} == {given.id, other.id}
     assert {file.id for file in await store.files.expired(NOW)} == {picture.id, table.id}
+
+
+@pytest.mark.parametrize("owner", [OWNER, "somebody else"])
+async def test_files_that_a_model_only_speaks_of_stay(store: Store, owner: str) -> None:
+    made = await store.files.add(make_file(purpose="assistants_output", owner=owner))
+    temporary = await begun(store)
+    source = {"type": "file_citation", "file_citation": {"file_id": made.id}}
+    picture = json.dumps({"image_file": {"file_id": made.id}})
+    said = {"type": "text", "text": {"value": f"{made.id} {picture}", "annotations": [source]}}
+    await store.messages.add(make_message(temporary, run_id="run_1", content=[said]))
+
+    await store.threads.delete(OWNER, temporary)
+
+    assert await store.files.get(owner, made.id, NOW) == made
+
+
+async def test_files_of_others_stay_whatever_is_shown(store: Store) -> None:
+    theirs = await store.files.add(make_file(purpose="assistants_output", owner="somebody else"))
+    temporary = await begun(store)
+    picture = {"type": "image_file", "image_file": {"file_id": theirs.id}}
+    await store.messages.add(make_message(temporary, run_id="run_1", content=[picture]))
+
+    await store.threads.delete(OWNER, temporary)
+
+    assert await store.files.get("somebody else", theirs.id, NOW) == theirs
 
 
 async def test_files_stay_where_an_ordinary_thread_goes(store: Store) -> None:
