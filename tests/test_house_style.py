@@ -62,7 +62,7 @@ def rag_bag(module: Module) -> Iterator[int]:
 OUTERMOST = {
     "files.extraction_worker",
     *("runs.execute_run", "supervision", "files.housekeeping", "files.indexer"),
-    "api.event_stream",
+    *("api.event_stream", "mirror.copies"),
 }
 
 

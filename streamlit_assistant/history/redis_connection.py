@@ -126,7 +126,7 @@ def _pool(redis: Any, address: RedisAddress, wait: float) -> Any:
             max_connections=_MOST_CONNECTIONS,
         )
         pool.connection_class(**pool.connection_kwargs)  # refuses what it cannot use; connects not
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, redis.exceptions.RedisError) as error:
         # Not the driver's words: nobody knows what of the URL they show.
         raise BadAddress(f"an option in the address of {address.where} is wrong") from error
     return pool

@@ -11,11 +11,17 @@ from streamlit_assistant.store.mirror_outbox import Change
 from streamlit_assistant.store.mirrors import Mirror
 
 BATCH = 100  # messages at a time; some are a megabyte
+PROBE = 1  # of a store that was away: to make all ready again and again would slow the chats
 
 
-async def next_changes(store: Store, target: str) -> list[ThreadChanges]:
-    """Return the oldest changes of a target by thread, with messages that still exist."""
-    changes = await store.mirror_outbox.changes(target, BATCH)
+def batch_for(mirror: Mirror) -> int:
+    """Return how much is brought at once."""
+    return BATCH if mirror.away_since is None else PROBE
+
+
+async def next_changes(store: Store, mirror: Mirror) -> list[ThreadChanges]:
+    """Return the oldest changes of a mirror by thread, with messages that still exist."""
+    changes = await store.mirror_outbox.changes(mirror.target, batch_for(mirror))
     ids = [c.message_id for c in changes if c.kind == MESSAGE and c.message_id]
     return _by_thread(changes, await store.mirror_outbox.messages(ids) if ids else {})
 
@@ -60,9 +66,10 @@ class OldThreadReader:
 
     async def next(self, mirror: Mirror) -> OldThreads:
         """Return the next threads of a mirror that is still copying."""
-        found = await self._store.mirror_outbox.threads_from_before(mirror, BATCH)
+        most = batch_for(mirror)
+        found = await self._store.mirror_outbox.threads_from_before(mirror, most)
         threads: list[ThreadChanges] = []
-        until, room = mirror.copied_until, BATCH
+        until, room = mirror.copied_until, most
         for number, thread_id in found:
             after = self._amid[1] if self._amid[0] == number else 0
             read = await self._store.mirror_outbox.finished_of(thread_id, after, room)
@@ -71,7 +78,7 @@ class OldThreadReader:
                 return OldThreads(threads, until, (number, read[-1][0]))
             until, room = number, room - len(read)
         # Nothing follows, whatever the numbers of threads that hold nothing.
-        return OldThreads(threads, until if len(found) == BATCH else mirror.threads_until)
+        return OldThreads(threads, until if len(found) == most else mirror.threads_until)
 
     def go_on_behind(self, old: OldThreads) -> None:
         """Note that these have been copied."""

@@ -1,5 +1,6 @@
 """The copies in one store: where changes of threads become entries of logs. It blocks."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ PIECE = 1_000_000  # characters of messages written at once: a slow store must g
 OPEN_LOGS = 256  # most chats are answered within the next minutes, or never again
 
 Opener = Callable[[str, str], MessageLog]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Copies:
         self._opened = opened
         self._most = most
         self._logs: OrderedDict[str, MessageLog] = OrderedDict()
+        self._defect = ""
 
     def deliver(self, threads: Iterable[ThreadChanges]) -> Delivery:
         """Write the changes of threads, one thread after the other, until the store is away."""
@@ -80,6 +84,11 @@ class Copies:
                 refused += self._write(changes)
             except HistoryError as error:
                 return Delivery(done, refused, str(error) or type(error).__name__)
+            except Exception as error:  # a defect: as with a store that is away, it is tried again
+                if repr(error) != self._defect:
+                    logger.exception("a copy failed: %s", changes.thread_id)
+                self._defect = repr(error)
+                return Delivery(done, refused, type(error).__name__)
             done.append(changes)
         return Delivery(done, refused)
 

@@ -13,7 +13,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential, w
 
 from streamlit_assistant.history.addresses import open_log
 from streamlit_assistant.history.history_errors import HistoryUnavailable
-from streamlit_assistant.mirror.batches import BATCH, OldThreadReader, OldThreads, next_changes
+from streamlit_assistant.mirror.batches import OldThreadReader, OldThreads, batch_for, next_changes
 from streamlit_assistant.mirror.copies import Copies, Delivery, Opener
 from streamlit_assistant.mirror.targets import Target
 from streamlit_assistant.mirror.worker_thread import WorkerThread
@@ -94,12 +94,12 @@ class Deliverer:
             delivery = await self._thread.do(lambda: self._copies.deliver(old.threads))
             await self._settle_old(mirror, old, delivery)
             return True
-        changes = await next_changes(self._store, self._target.name)
+        changes = await next_changes(self._store, mirror)
         if not changes:
             return False
         delivery = await self._thread.do(lambda: self._copies.deliver(changes))
         await self._settle(mirror, delivery)
-        return len(delivery.numbers) == BATCH
+        return len(delivery.numbers) == batch_for(mirror)
 
     async def _settle_old(self, mirror: Mirror, old: OldThreads, delivery: Delivery) -> None:
         if delivery.error is None:

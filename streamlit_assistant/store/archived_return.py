@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    ColumnElement,
     Dialect,
     Insert,
     TypeDecorator,
     bindparam,
+    cast,
     func,
     insert,
     literal,
@@ -27,7 +29,7 @@ from streamlit_assistant.store.archived_threads import DatabaseTrouble, plain_fa
 from streamlit_assistant.store.database import Database
 from streamlit_assistant.store.mirror_changes import MESSAGE
 from streamlit_assistant.store.mirror_tables import mirror_outbox, mirrors
-from streamlit_assistant.store.tables import messages, threads
+from streamlit_assistant.store.tables import Whole, messages, threads
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,12 @@ class ArchivedReturn:
         """
 
         async def put(keeps: bool) -> bool:
+            async def put(connection: AsyncConnection) -> None:
+                await _insert(connection, pieces, keeps=keeps)
+                await connection.execute(_mirrored(thread_id, self._database.now()))
+
             try:
-                await self._database.transact(
-                    lambda connection: _insert(connection, thread_id, pieces, keeps=keeps)
-                )
+                await self._database.transact(put)
             except IntegrityError:
                 return False
             return True
@@ -130,9 +134,7 @@ def _statement(table: str, names: tuple[str, ...]) -> Insert:
     )
 
 
-async def _insert(
-    connection: AsyncConnection, thread_id: str, pieces: Pieces, *, keeps: bool
-) -> None:
+async def _insert(connection: AsyncConnection, pieces: Pieces, *, keeps: bool) -> None:
     for rows in pieces():
         if not keeps:
             for row in rows.values:
@@ -141,7 +143,6 @@ async def _insert(
                     row["last_message_seq"] = await _place(connection, row)
         statement = _statement(rows.table, tuple(rows.values[0]))
         await connection.execute(statement, rows.values)
-    await connection.execute(_mirrored(thread_id))
 
 
 async def _place(connection: AsyncConnection, thread: Mapping[str, Any]) -> int:
@@ -154,19 +155,19 @@ async def _place(connection: AsyncConnection, thread: Mapping[str, Any]) -> int:
     return max(1, (await connection.execute(before)).scalar() or 0)
 
 
-def _mirrored(thread_id: str) -> Any:
+def _mirrored(thread_id: str, now: ColumnElement[float]) -> Insert:
     """Have the messages copied: a mirror that came while they were away has none of them.
 
-    The others know the messages by their ids, and do not take them twice.
+    The others know the messages by their ids, and do not take them twice. They wait since now,
+    however old they are.
     """
-    ended_at = func.coalesce(messages.c.completed_at, messages.c.incomplete_at)
     change = (
         select(
             mirrors.c.target,
             messages.c.thread_id,
             messages.c.id,
             literal(MESSAGE),
-            func.coalesce(ended_at, messages.c.created_at),
+            cast(now, Whole),
         )
         .join_from(messages, mirrors, literal(True))
         .where(messages.c.thread_id == thread_id)

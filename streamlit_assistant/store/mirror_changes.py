@@ -8,12 +8,12 @@ run that is active on it, and neither begins before the other's transaction is o
 
 from collections.abc import Sequence
 
-from sqlalchemy import Integer, String, bindparam, false, insert, select
+from sqlalchemy import String, bindparam, false, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.records import Message, MessageStatus
 from streamlit_assistant.store.mirror_tables import mirror_outbox, mirrors
-from streamlit_assistant.store.tables import threads
+from streamlit_assistant.store.tables import Whole, threads
 
 MESSAGE, REMOVED, CLEARED = "message", "removed", "cleared"
 
@@ -27,7 +27,7 @@ _CHANGE = select(
     bindparam("noted_thread", type_=String),
     bindparam("noted_message", type_=String),
     bindparam("noted_kind", type_=String),
-    bindparam("noted_at", type_=Integer),
+    bindparam("noted_at", type_=Whole),
 )
 _CLEARED = insert(mirror_outbox).from_select(_COLUMNS, _CHANGE)
 # What is not to be kept is not to be copied either.

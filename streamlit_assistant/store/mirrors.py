@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, or_, select, text, update
+from sqlalchemy import delete, false, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamlit_assistant.records import Clock
@@ -145,7 +145,9 @@ async def _backlog(connection: AsyncConnection, mirror: Mirror) -> Backlog:
     oldest_at = (await connection.execute(oldest)).scalar()
     if mirror.is_copying:
         old = select(func.sum(threads.c.message_count)).where(
-            threads.c.seq > mirror.copied_until, threads.c.seq <= mirror.threads_until
+            threads.c.seq > mirror.copied_until,
+            threads.c.seq <= mirror.threads_until,
+            threads.c.temporary == false(),
         )
         pending += int((await connection.execute(old)).scalar() or 0)
         oldest_at = mirror.registered_at

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from streamlit_assistant.archive.thread_object import Header, ObjectWriter
 from streamlit_assistant.store.archived_rows import FORGOTTEN, PARTS, StoredRow
 from streamlit_assistant.store.migrations import HEAD
 from streamlit_assistant.store.schema import metadata
-from tests.archive.archived_site import AGE, OLD, ArchivedSite, add, filled
+from tests.archive.archived_site import AGE, DAY, OLD, ArchivedSite, add, filled
 
 pytestmark = pytest.mark.both_databases
 
@@ -171,6 +172,8 @@ async def test_copies_are_kept_and_a_new_mirror_gets_what_comes_back(site: Archi
         "SELECT target, thread_id, message_id, kind FROM mirror_outbox ORDER BY seq"
     )
     assert noted == [("t", name, f"msg_a{i}", "message") for i in range(3)]
+    waiting = [row.written_at for row in site.execute("SELECT written_at FROM mirror_outbox")]
+    assert min(waiting) > time.time() - DAY  # a mirror is not behind by the age of a thread
 
 
 async def test_an_object_is_lines_that_others_can_read(site: ArchivedSite) -> None:

@@ -55,6 +55,7 @@ def test_our_options_are_taken_out_of_the_query() -> None:
         ("redis://host/0?key_prefix=%7Bx%7D", "key_prefix"),
         ("redis://u:secret@host/0?socket_timeout=secret", "an option in the address"),
         ("redis://u:secret@host/0?ssl_ca_certs=secret", "an option in the address"),
+        ("rediss://u:secret@host/0?ssl_cert_reqs=secret", "an option in the address"),
     ],
 )
 def test_a_wrong_address_is_refused_without_showing_a_password(url: str, told: str) -> None:

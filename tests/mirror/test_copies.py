@@ -19,6 +19,7 @@ class Shelf:
         self.open: list[str] = []
         self.refused: set[str] = set()
         self.away: set[str] = set()
+        self.broken: set[str] = set()
 
     def opened(self, url: str, session_id: str) -> "ShelfLog":
         assert url == "redis://shelf"
@@ -52,6 +53,8 @@ class ShelfLog:
     def _do(self, what: str, keys: Collection[str]) -> None:
         if self.name in self.shelf.away:
             raise HistoryUnavailable("it is away")
+        if self.name in self.shelf.broken:
+            raise RuntimeError("handle has been terminated")
         if self.shelf.refused & {what, *keys}:
             raise MessageRefused("too large")
         self.shelf.done.append((self.name, what, *keys))
@@ -131,6 +134,21 @@ def test_what_came_before_the_store_was_away_is_done_and_nothing_after_it(shelf:
     assert shelf.done == [("t", "append", "a")]
     assert delivery.numbers == [1]
     assert delivery.error == "it is away"
+
+
+def test_a_defect_stops_what_comes_after_it_and_is_told_in_full_once(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf.broken = {"u"}
+    writing = copies(shelf)
+    a, b, c = said("t", "a"), said("u", "b"), said("v", "c")
+
+    for _ in range(3):
+        delivery = writing.deliver([changes(m.thread_id, m, numbers=[1]) for m in (a, b, c)])
+        assert (delivery.copied, delivery.error) == ([a], "RuntimeError")
+
+    [told] = caplog.records
+    assert told.exc_info is not None
 
 
 def test_a_thread_whose_messages_are_gone_is_not_opened(shelf: Shelf) -> None:

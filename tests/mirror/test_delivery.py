@@ -1,16 +1,21 @@
 """Deliverers at work: what there was before, what comes, who delivers, and who takes over."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from streamlit_assistant.history.addresses import open_log
+from streamlit_assistant.history.entries import Entry, MessageLog
+from streamlit_assistant.history.history_errors import HistoryUnavailable
 from streamlit_assistant.records import Message, Thread
 from streamlit_assistant.store import Store
 from streamlit_assistant.store.mirrors import Backlog
 from tests.factories import OWNER, make_message, make_thread
 from tests.mirror.mirrored_store import (
     Gate,
+    GatedLog,
     copied,
     copied_ids,
     delivering,
@@ -205,6 +210,62 @@ async def test_one_that_was_thought_dead_brings_no_deleted_thread_back(
             await until(lambda: copied(copies, thread.id))
 
             await until(lambda: not copied(copies, thread.id))
+
+
+async def test_a_store_whose_library_has_a_defect_is_away_until_it_is_mended(
+    store: Store, copies: str, tmp_path: Path
+) -> None:
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    tries: list[str] = []
+
+    def opened(url: str, session_id: str) -> MessageLog:
+        if "other.db" in url and len(tries) < 3:
+            tries.append(url)
+            raise RuntimeError("handle has been terminated")
+        return open_log(url, session_id)
+
+    async def has_broken() -> bool:
+        known = await store.mirrors.backlogs()
+        return [backlog.mirror.away_since is not None for backlog in known] == [False, True]
+
+    await register(store, "one")
+    async with delivering(store, copies, other, opened=opened):
+        await until_delivered(store)
+        thread, messages = await stored(store, 2)
+        await until_so(has_broken)
+        await until(lambda: copied_ids(copies, thread.id) == ids(messages))
+        await until(lambda: copied_ids(other, thread.id) == ids(messages))
+        await until_delivered(store)
+
+    assert [b.mirror.away_since for b in await store.mirrors.backlogs()] == [None, None]
+
+
+async def test_a_store_that_is_away_is_asked_with_one_message_and_then_gets_all(
+    store: Store, copies: str
+) -> None:
+    brought: list[int] = []
+
+    class Returning(GatedLog):
+        """A log of a store that takes nothing before it is tried for the fourth time."""
+
+        def append(self, entries: Sequence[Entry]) -> None:
+            brought.append(len(entries))
+            if len(brought) < 4:
+                raise HistoryUnavailable("it is away")
+            self.log.append(entries)
+
+    old, its = await stored(store, 30)
+    await register(store, "one")
+    async with delivering(
+        store, copies, opened=lambda url, name: Returning(Gate(), open_log(url, name))
+    ):
+        await until(lambda: copied_ids(copies, old.id) == ids(its))
+        assert brought == [30, 1, 1, 1, 29]
+
+        brought.clear()
+        new, messages = await stored(store, 30)
+        await until(lambda: copied_ids(copies, new.id) == ids(messages))
+        assert brought == [30, 1, 1, 1, 29]
 
 
 async def test_a_target_that_is_no_longer_named_is_forgotten_and_copied_anew_when_it_is_again(

@@ -132,6 +132,14 @@ async def test_what_is_temporary_is_never_noted(mirrored: Store) -> None:
     assert await noted(mirrored) == []
 
 
+async def test_a_change_is_noted_whatever_the_clock_says(mirrored: Store) -> None:
+    thread = make_thread()
+    message = make_message(thread.id, created_at=2**31)  # in 2038
+    await mirrored.threads.add(thread, [message])
+
+    assert await noted(mirrored) == [("message", message.id)]
+
+
 async def test_a_target_is_registered_once_and_forgotten_with_its_changes(mirrored: Store) -> None:
     await mirrored.mirrors.register(KINDS)
     thread = make_thread()
@@ -142,6 +150,19 @@ async def test_a_target_is_registered_once_and_forgotten_with_its_changes(mirror
     assert [b.mirror.target for b in await mirrored.mirrors.backlogs()] == ["a"]
     assert len(await noted(mirrored, "a")) == 1
     assert await noted(mirrored, "b") == []
+
+
+async def test_a_backlog_counts_what_is_to_be_copied_of_before_and_nothing_temporary(
+    store: Store,
+) -> None:
+    for temporary in (False, True):
+        thread = make_thread(temporary=temporary)
+        await store.threads.add(thread, [make_message(thread.id) for _ in range(3)])
+    await store.mirrors.register({"a": "redis"})
+
+    [backlog] = await store.mirrors.backlogs()
+
+    assert backlog.pending == 3
 
 
 async def test_a_backlog_tells_how_much_waits_and_since_when(mirrored: Store) -> None:
