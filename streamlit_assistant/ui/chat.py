@@ -5,6 +5,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from streamlit_assistant.chatbot import ChatError
 from streamlit_assistant.ui.composer import draw_composer, draw_greeting
+from streamlit_assistant.ui.news import Look, watch_for_news
 from streamlit_assistant.ui.notices import draw_last_notice, draw_notices, draw_problem
 from streamlit_assistant.ui.session import Page
 from streamlit_assistant.ui.transcript import Thread, draw_messages, draw_prompt
@@ -27,6 +28,8 @@ def draw_chat(page: Page, thread: Thread) -> None:
     if turn is None:
         with notices.container(key="notices"):
             draw_notices(page, thread, full=closed)
+        if page.bot.thread_id is not None and not page.temporary and not thread.problem:
+            watch_for_news(page, Look())
         return
     with notices.container(key="notices"):
         draw_last_notice(page)
