@@ -26,10 +26,11 @@ def _finite(text: str) -> float:
 
 
 def _refuse_deep(value: Any) -> None:
-    level: list[Any] = [value]
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(MOST_NESTING):
-        inner = [item.values() if isinstance(item, dict) else item for item in level]
-        level = [item for items in inner for item in items if isinstance(item, dict | list)]
         if not level:
             return
-    raise ValueError(f"it is nested deeper than {MOST_NESTING} levels")
+        inner = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+    if level:
+        raise ValueError(f"it is nested deeper than {MOST_NESTING} levels")

@@ -1,6 +1,7 @@
 """SQLHistory keeps the contract in SQLite, in a file and in memory, and in PostgreSQL."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -19,9 +20,17 @@ class SQLStore:
 
     def __post_init__(self) -> None:
         self._own = uuid4().hex
+        self._made: list[SQLHistory] = []
 
     def history(self, session_id: str) -> SQLHistory:
-        return SQLHistory(f"{self._own} {session_id}", self.url)
+        made = SQLHistory(f"{self._own} {session_id}", self.url)
+        self._made.append(made)
+        return made
+
+    def close(self) -> None:
+        """Close every history, and with the last one what is only in memory."""
+        for made in self._made:
+            made.close()
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +52,8 @@ class TestSQLiteHistory(HistoryContract):
 class TestHistoryInMemory(HistoryContract):
     @pytest.fixture
     def store(self) -> Iterator[SQLStore]:
-        with SQLHistory("keeps it open", "sqlite://"):
-            yield SQLStore("sqlite://")
+        with SQLHistory("keeps it open", "sqlite://"), closing(SQLStore("sqlite://")) as made:
+            yield made
 
 
 class TestPostgresHistory(HistoryContract):

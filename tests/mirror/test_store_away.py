@@ -206,6 +206,8 @@ def test_a_store_that_hangs_or_is_not_there_keeps_nobody_waiting(
     with mute() as port:
         url = ADDRESSES[kind].format(port=port if is_there else free_port())
         with site(url, other) as live:
+            # What is said before the stores are known is copied with the older chats.
+            wait_until(lambda: len(health(live.url)) == 2)
             thread_id = new_thread(live)
             talk(live.client(), thread_id, 5)
             wait_until(lambda: len(open_history(other, thread_id).messages) == 10)
