@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from streamlit_assistant.history import kafka_records as records
+from streamlit_assistant.history.collector import collector_resting
 from streamlit_assistant.history.drivers import driver
 from streamlit_assistant.history.entries import Entry
 from streamlit_assistant.history.history_errors import MessageRefused
@@ -60,7 +61,7 @@ class KafkaLog:
 
     def read(self) -> Sequence[str]:
         """Return the bodies of all messages, oldest first."""
-        with self._cluster.reader.looking(self._names) as transcript:
+        with collector_resting(True), self._cluster.reader.looking(self._names) as transcript:
             return transcript.bodies()
 
     def search(self, words: Sequence[str], limit: int) -> Sequence[str]:

@@ -1,8 +1,6 @@
 """A history over the log of a store: LangChain's face of it."""
 
-import gc
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +8,7 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import run_in_executor
 
+from streamlit_assistant.history.collector import collector_resting
 from streamlit_assistant.history.entries import MessageLog, search_words, stored_name
 from streamlit_assistant.history.langchain_messages import entry_of, message_of
 
@@ -85,16 +84,3 @@ class StoredHistory(BaseChatMessageHistory):
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-@contextmanager
-def collector_resting(wanted: bool) -> Iterator[None]:
-    """Let nobody look for garbage among many objects that are all kept: it takes half the time."""
-    if not (wanted and gc.isenabled()):
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
