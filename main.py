@@ -28,7 +28,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from streamlit_assistant import __version__, archive
+from streamlit_assistant import __version__
+from streamlit_assistant.archive.command_line import add_arguments
 from streamlit_assistant.doctor import examine
 from streamlit_assistant.errors import StartError
 from streamlit_assistant.personas import DEFAULT_ASSISTANT_ID
@@ -97,7 +98,7 @@ def command_line() -> argparse.ArgumentParser:
     moving = "move old threads out of the database into an archive, list them, bring them back"
     mover = commands.add_parser(ARCHIVE, help=moving, **unless_given)
     mover.add_argument("--data-dir", dest="DATA_DIR", help="folder of the site's data")
-    archive.add_arguments(mover)
+    add_arguments(mover)
     return parser
 
 
@@ -146,9 +147,11 @@ def doctor(sources: SettingsSources) -> int:
 
 def move_threads(sources: SettingsSources, flags: Mapping[str, Any]) -> int:
     """The `start archive` command; returns the exit code."""
+    archive = importlib.import_module("streamlit_assistant.archive.command")
     try:
         mover = archive.ArchiveCommand(sources.load(), sources.environ, sys.stdout, sys.stderr)
-        return asyncio.run(mover.run(flags))
+        code: int = asyncio.run(mover.run(flags))
+        return code
     except StartError as error:
         print(error, file=sys.stderr)
         return 1

@@ -27,6 +27,7 @@ LOOSE = {
         "settings_files",
         "settings_watch",
         "supervision",
+        "surrogates",
         "token_estimate",
         "untorn",
         "upstream_responses",

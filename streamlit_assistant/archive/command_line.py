@@ -3,7 +3,7 @@
 import argparse
 
 from streamlit_assistant.archive import ages
-from streamlit_assistant.archive.places import THREAD_ID
+from streamlit_assistant.archive.thread_ids import THREAD_ID
 
 DESCRIPTION = """\
 Moves threads in which nothing has happened for a while out of the database

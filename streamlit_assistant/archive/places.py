@@ -1,6 +1,5 @@
 """Where an archive lies, one object a thread; what every such place can do."""
 
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,11 +12,11 @@ from streamlit_assistant.archive.archive_errors import (
     BrokenObject,
     PlaceTrouble,
 )
+from streamlit_assistant.archive.thread_ids import THREAD_ID
 from streamlit_assistant.archive.thread_object import Checked, Header
 from streamlit_assistant.archive.thread_rows import RowCheck
 
 FOLDER, SUFFIX = "threads", ".ndjson.gz"
-THREAD_ID = re.compile(r"thread_[A-Za-z0-9]{1,57}", re.ASCII)
 BEGINNING = 4096  # bytes of an object that hold its first line
 
 

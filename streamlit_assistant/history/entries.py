@@ -9,6 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from streamlit_assistant.surrogates import whole
+
 LONGEST_NAME = 200  # bytes of a session's or a message's name in a store; longer ones are hashed
 _HASHED_TAIL = 40  # characters of the hash that stands for the rest
 _ACCENTS = range(0x0300, 0x0370)  # not all combining marks: those of Japanese make other letters
@@ -58,6 +60,14 @@ class MessageLog(Protocol):
         """Give back what this log shares with others. It must not be used afterwards."""
 
 
+def distinct(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries in their order, of those with the same key the first."""
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        first.setdefault(entry.key, entry)
+    return list(first.values())
+
+
 def fold(text: str) -> str:
     """Return a text as it is searched: without case, accents and the width of letters.
 
@@ -67,8 +77,7 @@ def fold(text: str) -> str:
         return text.lower().replace("\0", "\ufffd")
     letters = unicodedata.normalize("NFKD", text)
     bare = "".join(letter for letter in letters if ord(letter) not in _ACCENTS).casefold()
-    raw = bare.replace("\0", "\ufffd").encode("utf-16", "surrogatepass")
-    return raw.decode("utf-16", "replace")
+    return whole(bare.replace("\0", "\ufffd"))
 
 
 def search_words(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from streamlit_assistant.history import kafka_records as records
 from streamlit_assistant.history.collector import collector_resting
 from streamlit_assistant.history.drivers import driver
-from streamlit_assistant.history.entries import Entry
+from streamlit_assistant.history.entries import Entry, distinct
 from streamlit_assistant.history.history_errors import MessageRefused
 from streamlit_assistant.history.kafka_address import KafkaAddress, address_of
 from streamlit_assistant.history.kafka_client import EXTRA, check_settings
@@ -53,11 +53,8 @@ class KafkaLog:
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write entries at the end, all of them in their order, without those it holds already."""
-        unique: dict[str, Entry] = {}
-        for entry in entries:
-            unique.setdefault(entry.key, entry)
-        if unique:
-            self._write(lambda: records.messages(list(unique.values())))
+        if unique := distinct(entries):
+            self._write(lambda: records.messages(unique))
 
     def read(self) -> Sequence[str]:
         """Return the bodies of all messages, oldest first."""

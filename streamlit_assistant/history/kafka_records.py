@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from streamlit_assistant.history.entries import Entry, stored_name
 
@@ -98,21 +97,6 @@ def foreign_key(value: bytes) -> str | None:
     if not isinstance(kind, str) or not isinstance(data, dict):
         return None
     return stored_name(str(data["id"])) if data.get("id") else ""
-
-
-def spoken(body: str) -> str:
-    """Return what the message in a body says, without its pictures and other blocks."""
-    content = json.loads(body)["data"].get("content")
-    if isinstance(content, str):
-        return content
-    return "".join(_spoken_block(block) for block in content or ())
-
-
-def _spoken_block(block: Any) -> str:
-    if isinstance(block, str):
-        return block
-    said = block.get("text") if isinstance(block, dict) and block.get("type") == "text" else None
-    return said if isinstance(said, str) else ""
 
 
 def _bytes(given: str) -> bytes:

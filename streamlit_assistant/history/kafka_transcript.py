@@ -1,5 +1,6 @@
 """What the records of a session's topic amount to, in memory: each read adds only what is new."""
 
+import json
 import logging
 import threading
 from collections import OrderedDict
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamlit_assistant.history import kafka_records as records
 from streamlit_assistant.history.entries import fold, matching
+from streamlit_assistant.history.thread_messages import said
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -104,7 +106,7 @@ class Transcript:
     def _texts(self) -> Iterator[str]:
         for one in self._told.values():
             if one.text is None:
-                one.text = fold(records.spoken(one.body))
+                one.text = fold(said(json.loads(one.body)))
                 self.size += len(one.text)
             yield one.text
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy import make_url
 
-from streamlit_assistant.history.entries import Entry, stored_name
+from streamlit_assistant.history.entries import Entry, distinct, stored_name
 from streamlit_assistant.history.history_errors import HistoryError
 from streamlit_assistant.history.shared import Shared
 from streamlit_assistant.history.sql_addresses import SQLAddress, checked_patience, sql_address
@@ -40,12 +40,9 @@ class SQLLog:
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write entries at the end, in one transaction."""
-        fresh: dict[str, Entry] = {}
-        for entry in entries:
-            fresh.setdefault(entry.key, entry)
-        if fresh:
+        if entries:
             append = self._lease.database.append
-            self._run(partial(append, session=self._session, entries=list(fresh.values())))
+            self._run(partial(append, session=self._session, entries=distinct(entries)))
 
     def read(self) -> Sequence[str]:
         """Return all bodies, oldest first."""

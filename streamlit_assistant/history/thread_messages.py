@@ -58,10 +58,17 @@ def content_of(parts: Sequence[Mapping[str, Any]]) -> str | list[JSON]:
 
 def said(written: JSON) -> str:
     """Return the text of a message in LangChain's form, without its pictures and other blocks."""
-    content = written["data"]["content"]
+    content = written["data"].get("content") or ()
     if isinstance(content, str):
         return content
-    return "".join(_text(block) for block in content)
+    return "".join(words_of(block) or "" for block in content)
+
+
+def words_of(block: object) -> str | None:
+    """Return the text of a block of content, None if it is of another kind."""
+    if isinstance(block, dict):
+        block = block.get("text") if block.get("type") == "text" else None
+    return block if isinstance(block, str) else None
 
 
 def _carried(kept: Mapping[str, Any]) -> JSON:
@@ -70,13 +77,6 @@ def _carried(kept: Mapping[str, Any]) -> JSON:
     if not carried.get("id"):
         carried.pop("id", None)
     return carried
-
-
-def _text(block: str | JSON) -> str:
-    if isinstance(block, str):
-        return block
-    text = block.get("text") if block.get("type") == "text" else None
-    return text if isinstance(text, str) else ""
 
 
 def _block(part: Mapping[str, Any]) -> JSON:

@@ -8,7 +8,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from streamlit_assistant.history.thread_messages import EXTENSION, JSON, TYPES, content_of
+from streamlit_assistant.history.thread_messages import (
+    EXTENSION,
+    JSON,
+    TYPES,
+    content_of,
+    words_of,
+)
+from streamlit_assistant.surrogates import whole
 
 MOST_TEXT = 256_000  # characters of all texts in a message; what is longer is in the extension
 MOST_PARTS = 100
@@ -46,7 +53,7 @@ def _role(kind: str, data: JSON) -> str:
 
 def _parts(content: str | Sequence[str | JSON]) -> Iterator[JSON]:
     for block in [content] if isinstance(content, str) else content:
-        text = block if isinstance(block, str) else _words(block)
+        text = words_of(block)
         if text is not None:
             if text.strip():
                 yield _text_part(text)
@@ -54,11 +61,6 @@ def _parts(content: str | Sequence[str | JSON]) -> Iterator[JSON]:
             yield {"type": "image_url", "image_url": picture}
         elif isinstance(block, dict) and block.get("type", "text") not in _SILENT:
             yield _text_part(f"[{block['type']}]")
-
-
-def _words(block: JSON) -> str | None:
-    text = block.get("text") if block.get("type") == "text" else None
-    return text if isinstance(text, str) else None
 
 
 def _calls(calls: Sequence[JSON]) -> Iterator[JSON]:
@@ -75,7 +77,7 @@ def _picture(block: JSON) -> JSON | None:
     url, detail = image.get("url"), image.get("detail")
     if not isinstance(url, str) or not _PICTURE.match(url):
         return None
-    return {"url": _whole(url), "detail": detail if detail in DETAILS else "auto"}
+    return {"url": whole(url), "detail": detail if detail in DETAILS else "auto"}
 
 
 def _inline(block: JSON) -> str | None:
@@ -87,12 +89,7 @@ def _inline(block: JSON) -> str | None:
 
 
 def _text_part(text: str) -> JSON:
-    return {"type": "text", "text": {"value": _whole(text), "annotations": []}}
-
-
-def _whole(text: str) -> str:
-    # Half of a surrogate pair cannot be sent.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return {"type": "text", "text": {"value": whole(text), "annotations": []}}
 
 
 def _cut(parts: Sequence[JSON]) -> list[JSON]:

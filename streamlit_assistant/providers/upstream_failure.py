@@ -16,7 +16,6 @@ import httpx2
 from streamlit_assistant.errors import Trouble, Unreachable, UpstreamError
 from streamlit_assistant.event_frames import StreamBroken
 from streamlit_assistant.providers.retry_hints import retry_after, should_retry
-from streamlit_assistant.providers.surrogates import whole
 from streamlit_assistant.providers.upstream_trouble import (
     USED_UP,
     Diagnosis,
@@ -24,6 +23,7 @@ from streamlit_assistant.providers.upstream_trouble import (
     read_complaint,
 )
 from streamlit_assistant.records import Clock
+from streamlit_assistant.surrogates import whole
 
 # Of a key that is starred out the rest may still be somebody's last four letters.
 _KEY = re.compile(r"\b(?:(?:sk|key|gsk|xai)-|gsk_|AIza)[\w*.-]{4,}|[\w-]{0,40}\*{3,}[\w*-]*")

@@ -27,7 +27,7 @@ from streamlit_assistant.records import MessageStatus
 from streamlit_assistant.store.archived_rows import TABLES, StoredRow
 from streamlit_assistant.store.archived_threads import DatabaseTrouble, plain_failures
 from streamlit_assistant.store.database import Database
-from streamlit_assistant.store.mirror_changes import MESSAGE
+from streamlit_assistant.store.mirror_changes import COLUMNS, MESSAGE
 from streamlit_assistant.store.mirror_tables import mirror_outbox, mirrors
 from streamlit_assistant.store.tables import Whole, messages, threads
 
@@ -174,5 +174,4 @@ def _mirrored(thread_id: str, now: ColumnElement[float]) -> Insert:
         .where(messages.c.status != MessageStatus.IN_PROGRESS)
         .order_by(mirrors.c.seq, messages.c.seq)
     )
-    columns = ["target", "thread_id", "message_id", "kind", "written_at"]
-    return insert(mirror_outbox).from_select(columns, change)
+    return insert(mirror_outbox).from_select(COLUMNS, change)

@@ -21,7 +21,7 @@ MESSAGE, REMOVED, CLEARED = "message", "removed", "cleared"
 # whoever has changed something there, and who comes later sees it. Asked along it costs nothing.
 IS_MIRRORED = select(mirrors.c.seq).exists().label("is_mirrored")
 
-_COLUMNS = ["target", "thread_id", "message_id", "kind", "written_at"]
+COLUMNS = ["target", "thread_id", "message_id", "kind", "written_at"]
 _CHANGE = select(
     mirrors.c.target,
     bindparam("noted_thread", type_=String),
@@ -29,11 +29,11 @@ _CHANGE = select(
     bindparam("noted_kind", type_=String),
     bindparam("noted_at", type_=Whole),
 )
-_CLEARED = insert(mirror_outbox).from_select(_COLUMNS, _CHANGE)
+_CLEARED = insert(mirror_outbox).from_select(COLUMNS, _CHANGE)
 # What is not to be kept is not to be copied either.
 _KEPT = (threads.c.id == bindparam("noted_thread")) & (threads.c.temporary == false())
 _CHANGED = insert(mirror_outbox).from_select(
-    _COLUMNS, _CHANGE.select_from(mirrors.join(threads, _KEPT))
+    COLUMNS, _CHANGE.select_from(mirrors.join(threads, _KEPT))
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Connection, Float, Table, create_engine, insert, text
 
-from streamlit_assistant.archive import ArchiveCommand
+from streamlit_assistant.archive.command import ArchiveCommand
 from streamlit_assistant.json_text import to_json
 from streamlit_assistant.settings import Settings
 from streamlit_assistant.store.schema import metadata

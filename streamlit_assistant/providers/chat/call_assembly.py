@@ -16,8 +16,8 @@ from typing import Any
 
 from streamlit_assistant.errors import UpstreamError
 from streamlit_assistant.providers.base import CallArguments, CallStart
-from streamlit_assistant.providers.surrogates import mended, whole
 from streamlit_assistant.records import JSON, new_id
+from streamlit_assistant.surrogates import mended, whole
 
 Piece = CallStart | CallArguments
 

@@ -19,8 +19,8 @@ from streamlit_assistant.providers.chat.call_assembly import CallAssembly
 from streamlit_assistant.providers.chat.memory import Memory
 from streamlit_assistant.providers.chat.thinking import Thinking
 from streamlit_assistant.providers.chat.usage import usage_of
-from streamlit_assistant.providers.surrogates import mended
 from streamlit_assistant.records import JSON
+from streamlit_assistant.surrogates import mended
 
 # Whatever else a server gives as its reason, such as `eos_token`, means that the model was done.
 _REASONS = {

@@ -17,8 +17,8 @@ from streamlit_assistant.providers.responses.items import Item
 from streamlit_assistant.providers.responses.shapes import as_arguments, as_piece, as_text
 from streamlit_assistant.providers.responses.stage import Stage
 from streamlit_assistant.providers.responses.tools import Call, hosted_tool
-from streamlit_assistant.providers.surrogates import whole
 from streamlit_assistant.records import JSON
+from streamlit_assistant.surrogates import whole
 
 FUNCTION_CALL = "function_call"
 

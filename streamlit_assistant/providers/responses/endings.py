@@ -10,9 +10,9 @@ from streamlit_assistant.providers.base import Delta, Finish, FinishReason, Reme
 from streamlit_assistant.providers.responses.calls import FunctionCall
 from streamlit_assistant.providers.responses.register import Entry
 from streamlit_assistant.providers.responses.shapes import as_count, as_object, as_objects, as_text
-from streamlit_assistant.providers.surrogates import whole
 from streamlit_assistant.providers.upstream_failure import Explainer
 from streamlit_assistant.records import JSON
+from streamlit_assistant.surrogates import whole
 
 COMPLETED, INCOMPLETE, FAILED, CANCELLED = "completed", "incomplete", "failed", "cancelled"
 TERMINAL = {COMPLETED, INCOMPLETE, FAILED, CANCELLED}

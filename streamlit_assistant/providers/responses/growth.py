@@ -5,8 +5,8 @@ taken back, so after a loss nothing is said until the whole is there.
 """
 
 from streamlit_assistant.providers.responses.shapes import as_count
-from streamlit_assistant.providers.surrogates import mended, whole
 from streamlit_assistant.records import JSON
+from streamlit_assistant.surrogates import mended, whole
 
 
 class Growth:

@@ -4,8 +4,8 @@ import json
 import math
 from typing import Any
 
-from streamlit_assistant.providers.surrogates import whole
 from streamlit_assistant.records import JSON
+from streamlit_assistant.surrogates import whole
 
 MOST = 2**53  # a count beyond it is not one
 

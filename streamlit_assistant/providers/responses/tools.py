@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from streamlit_assistant.providers.base import CallKind, ProducedFile
 from streamlit_assistant.providers.responses.files import UpstreamFiles
 from streamlit_assistant.providers.responses.shapes import as_object, as_objects, as_score, as_text
-from streamlit_assistant.providers.surrogates import whole
 from streamlit_assistant.records import JSON
+from streamlit_assistant.surrogates import whole
 
 Outputs = Sequence[str | JSON | ProducedFile]
 

@@ -1,4 +1,4 @@
-"""Halves of characters: what a server sends that cuts its text by UTF-16 units.
+"""Halves of characters: what comes from whoever cuts a text by UTF-16 units.
 
 A half cannot be encoded, so it can be neither stored nor sent: it is put together with the other
 half, or replaced.
